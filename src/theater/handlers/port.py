@@ -1,0 +1,169 @@
+"""What a handler is, and what stands around each of its functions.
+
+A handler knows its grant and its ports and nothing else. Recording is done around it: a function
+says by its effect class what a call of it means, and returns a value, an Intent or a Waiting; the
+interceptors of the runtime do the rest, so that no handler can forget it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from theater.journal.records import Message, Step
+
+
+class Effect(Enum):
+    """What a host call does.
+
+    VIRTUAL: a function of what the chain holds anyway; not recorded (WASI's clock and random).
+    RECORDED: an event; what it changes in the journal goes into the same record as `steps`.
+    EXTERNAL: writes outside the journal; returns an Intent, whose event is on disk before it runs.
+    WAITING: waits for somebody else; returns a Waiting, which is journaled before it waits.
+    """
+
+    VIRTUAL = "virtual"
+    RECORDED = "recorded"
+    EXTERNAL = "external"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class HostFunction:
+    """One function that a guest may import. `run` gets the HostCall and the guest's arguments."""
+
+    effect: Effect
+    run: Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """An effect outside the journal that is about to happen.
+
+    `perform(key)` does it and returns the value for the guest; the key is the same if it is done
+    again. `retry` says whether it is done again after a crash in the middle; if not, the guest gets
+    `interrupted`. `perform` may add to the call's `facts`.
+    """
+
+    perform: Callable[[str], object]
+    retry: bool
+    interrupted: object
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request to another actor: the message's receiver and body, and how long to wait."""
+
+    receiver: str
+    body: bytes
+    timeout_ms: int
+
+
+class HostCall(Protocol):
+    """What a running host function is given besides the guest's arguments."""
+
+    @property
+    def actor(self) -> str:
+        """The calling actor's id."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The calling actor's name."""
+        ...
+
+    @property
+    def call(self) -> int:
+        """The seq of the `wasm-call` that this host call stands in."""
+        ...
+
+    @property
+    def head(self) -> tuple[int, bytes]:
+        """Seq and hash of the actor's last event."""
+        ...
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What only the handler knows: hashed into the event, not compared. CBOR values only."""
+        ...
+
+    @property
+    def memory(self) -> dict[str, object]:
+        """What lives as long as the guest's instance: resource tables, buffers. By handler's name."""
+        ...
+
+    def derive(self) -> bytes:
+        """32 bytes that this host call, run again, derives again. Ids are made of the first of them."""
+        ...
+
+    def step(self, step: Step) -> None:
+        """Make a step part of the record of this call's event."""
+        ...
+
+    def after(self, done: Callable[[], None]) -> None:
+        """Run `done` once the record is queued: the place to make the effect visible in memory."""
+        ...
+
+    def now_ns(self) -> int:
+        """The virtual wall clock: the call's `now` plus what it slept."""
+        ...
+
+    def sleep_ns(self, duration: int) -> None:
+        """Advance the virtual clock; waits for real when live, passes at once in replay."""
+        ...
+
+    def entropy(self, length: int) -> bytes:
+        """The next bytes of the call's deterministic random stream."""
+        ...
+
+    def emit(self, function: str, arguments: tuple[object, ...], input: bytes) -> None:
+        """Record an event of another function than the one running, without output (a line of output).
+
+        `function` is the recorded name, `input` the CBOR array of its arguments.
+        """
+        ...
+
+    def on_cancel(self, cancel: Callable[[], None]) -> Callable[[], None]:
+        """Call `cancel` from another thread if the actor is killed meanwhile; returns the undo."""
+        ...
+
+
+class Trap(Exception):  # noqa: N818 - WebAssembly's word for it
+    """Raised by a host function to end the guest's call with kind `trap`.
+
+    `code` is one of the codes of a `wasm-error` (`denied`, `exit`, `abi` …); the text is for the log.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Handler(Protocol):
+    """One `[[handler]]` type of a manifest."""
+
+    type: str
+    interfaces: tuple[str, ...]
+    """The interfaces whose functions it provides, without version: `theater:simple/store`."""
+
+    def functions(self, grant: object) -> Mapping[str, Mapping[str, HostFunction]]:
+        """Its functions under a grant, by interface and name. Called once per manifest and cached."""
+        ...
+
+
+class RouterPort(Protocol):
+    """The runtime's mailboxes, as the message-server handler sees them."""
+
+    def resolve(self, actor: str) -> str | None:
+        """The id of the living actor of that id or name, None if there is none."""
+        ...
+
+    def admit(self, message: Message, timeout_ms: int) -> Callable[[], None]:
+        """Reserve a place in the receiver's mailbox, waiting at most `timeout_ms` for one.
+
+        Returns what puts the message there, to be run `after` its record is queued. Raises NotFound
+        for an unknown or ended actor, TimedOut for a mailbox that stays full.
+        """
+        ...

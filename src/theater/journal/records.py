@@ -1,0 +1,248 @@
+"""What the journal keeps: records, each atomic, in one total order.
+
+A record is a tuple of steps that take effect together or not at all. The order of records is the
+order in which `append` was called. What belongs together is one record:
+
+    {Enqueue}                                     a message from outside
+    {CreateActor, Keep…, Append(actor-start)}     an actor
+    {Take, Keep…, Append(wasm-call)}              a message is taken
+    {Append(host), steps of what the call did}    a host call and its effect
+    {Append(intent)}                              before an effect outside the journal
+    {OpenWait, Enqueue}                           before a host call that waits
+    {CloseWait, Append(host)}                     its answer
+    {Append(wasm-result | wasm-error), Keep(state), Answer, Settle}   the end of a call
+
+A backend applies steps in order and keeps their net effect; only chains and content keep history.
+Adding a kind of step is compatible; changing the meaning of one is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from theater.chain.event import Event
+from theater.chain.tip import Ref, Tip
+
+MessageState = Literal["waiting", "taken", "outstanding", "dead", "aside"]
+OriginKind = Literal["actor", "client", "host"]
+ActorStatus = Literal["starting", "running", "paused", "stopping", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message and where it stands.
+
+    `position` orders a mailbox: the lowest is the oldest. `subject` is what the kind is about (a
+    channel, a timer, a child), None for `send` and `request`. `deadline_us` is absolute,
+    microseconds since the epoch, None where nobody waits. `wait` is the id of the wait of the
+    actor that asked, None for clients. `key` is a client's idempotency key. `cause` is seq and
+    hash of the sender's event that came before. `reason` says why it is dead or set aside.
+    """
+
+    id: str
+    receiver: str
+    kind: str
+    origin: OriginKind
+    sender: str
+    body: bytes
+    position: int
+    state: MessageState = "waiting"
+    attempt: int = 0
+    subject: str | None = None
+    deadline_us: int | None = None
+    trace: str | None = None
+    cause: tuple[int, bytes] | None = None
+    wait: str | None = None
+    key: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a request. `body` is the answer, or the UTF-8 text of the error.
+
+    `event` is seq and hash of the callee's event that answered, None if no call did.
+    """
+
+    ok: bool
+    body: bytes
+    event: tuple[int, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActorRow:
+    """What a node knows of an actor without reading its chain.
+
+    `manifest`, `grants` are content; `component` is the plain SHA-256 of the component.
+    `outcome` is what it ended with. `deaths` counts process deaths in the open call that made no
+    progress. `shutdown` is set once the actor asked to end: its result follows in `outcome`.
+    """
+
+    id: str
+    name: str
+    parent: str | None
+    number: int
+    status: ActorStatus
+    component: bytes
+    manifest: Ref
+    grants: Ref
+    manifest_path: str
+    started_at: int
+    tip: Tip = Tip()
+    deaths: int = 0
+    shutdown: bool = False
+    outcome: Answer | None = None
+
+
+# Steps
+
+
+@dataclass(frozen=True, slots=True)
+class CreateActor:
+    row: ActorRow
+
+
+@dataclass(frozen=True, slots=True)
+class SetActor:
+    """Change those of an actor's columns that are not None."""
+
+    actor: str
+    status: ActorStatus | None = None
+    deaths: int | None = None
+    shutdown: bool | None = None
+    outcome: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Add an event to an actor's chain. `event.parent` must be the chain's head; `tip` is after it."""
+
+    actor: str
+    event: Event
+    tip: Tip
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Keep content. `salt` is None for content that is named by its plain SHA-256."""
+
+    digest: bytes
+    salt: bytes | None
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """Put a message into its receiver's mailbox."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """The receiver has the message in hand."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """What became of a message: `done` forgets it, the others keep it under that state.
+
+    `front` puts it back to the front of its mailbox, at the position that it had, with `attempt`.
+    """
+
+    message: str
+    fate: Literal["done", "outstanding", "dead", "aside", "front"]
+    reason: str | None = None
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWait:
+    """A host call waits. `id` is derived from its place; `due_us` is absolute."""
+
+    id: str
+    actor: str
+    call: int
+    number: int
+    due_us: int
+    input_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GiveAnswer:
+    """The answer to a wait. Nothing if the wait is closed or answered already: the first one counts."""
+
+    wait: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class CloseWait:
+    """The wait is over; it and its answer are forgotten."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenKey:
+    """A client's idempotency key is in use: `message` is what it stands for."""
+
+    key: str
+    message: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerKey:
+    """What came of the message under a client's key."""
+
+    key: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class NewStore:
+    store: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutContent:
+    """A guest's store holds this content from now on. The bytes come by `Keep` without salt."""
+
+    store: str
+    digest: bytes
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetLabel:
+    """All references of a label, oldest first; none removes the label."""
+
+    store: str
+    label: str
+    digests: tuple[bytes, ...]
+
+
+Step = (
+    CreateActor
+    | SetActor
+    | Append
+    | Keep
+    | Enqueue
+    | Take
+    | Settle
+    | OpenWait
+    | GiveAnswer
+    | CloseWait
+    | OpenKey
+    | AnswerKey
+    | NewStore
+    | PutContent
+    | SetLabel
+)
+
+Record = tuple[Step, ...]

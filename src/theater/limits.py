@@ -1,0 +1,75 @@
+"""Every bound that a guest, a client or a file can run into, by name.
+
+Sizes are bytes, times are milliseconds unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+# Events
+EVENT_DATA_BYTES_MAX: Final = 64 * KIB
+EVENT_TYPE_BYTES_MAX: Final = 255
+FUNCTION_NAME_BYTES_MAX: Final = 254
+INLINE_FIELD_BYTES_MAX: Final = 4096
+ERROR_MESSAGE_BYTES_MAX: Final = 4096
+CBOR_DEPTH_MAX: Final = 64
+LOG_LINE_BYTES_MAX: Final = 4000
+
+# Content and journal
+CONTENT_ROW_BYTES_MAX: Final = 64 * KIB
+JOURNAL_QUEUE_RECORDS_MAX: Final = 20_000
+JOURNAL_QUEUE_BYTES_MAX: Final = 64 * MIB
+JOURNAL_GROUP_RECORDS_MAX: Final = 4096
+ANSWER_KEPT_S: Final = 24 * 3600
+
+# Actors: defaults of a manifest's [limits], and the operator's ceilings
+MEMORY_BYTES: Final = 64 * MIB
+MEMORY_BYTES_CEILING: Final = 4 * GIB
+DEADLINE_MS: Final = 60_000
+DEADLINE_MS_CEILING: Final = 3_600_000
+INSTANCE_CALLS: Final = 64
+INSTANCE_CALLS_CEILING: Final = 100_000
+INSTANCE_GUEST_MS_MAX: Final = 2_000
+EVENTS_PER_CALL: Final = 10_000
+EVENTS_PER_CALL_CEILING: Final = 1_000_000
+MESSAGE_BYTES: Final = 4 * MIB
+MESSAGE_BYTES_CEILING: Final = 64 * MIB
+STATE_BYTES: Final = 16 * MIB
+STATE_BYTES_CEILING: Final = 256 * MIB
+MAILBOX: Final = 1_000
+MAILBOX_CEILING: Final = 100_000
+FUEL_CEILING: Final = 10**15
+
+# Engine
+COMPONENT_BYTES_MAX: Final = 64 * MIB
+COMPILE_SECONDS_MAX: Final = 120
+COMPILE_MEMORY_BYTES_MAX: Final = 4 * GIB
+WASM_STACK_BYTES: Final = 512 * KIB
+WASM_STACK_BYTES_MAX: Final = 2 * MIB
+WORKER_STACK_BYTES: Final = 64 * MIB
+INLINE_DEPTH_MAX: Final = 16
+MEMORIES_MAX: Final = 4
+TABLES_MAX: Final = 16
+TABLE_ELEMENTS_MAX: Final = 1_000_000
+CORE_INSTANCES_MAX: Final = 64
+LIVE_INSTANCES_MAX: Final = 20_000
+EPOCH_TICK_MS: Final = 10
+
+# Messages and waiting
+REQUEST_TIMEOUT_MS: Final = 120_000
+SEND_TIMEOUT_MS: Final = 5_000
+WAIT_MS_MAX: Final = 24 * 3600 * 1000
+OUTSTANDING_MAX: Final = 10_000
+SHUTDOWN_MS: Final = 5_000
+PASSIVATE_AFTER_MS: Final = 60_000
+WORKERS_MAX: Final = 256
+ACTORS_MAX: Final = 1_000_000
+NAME_CHARS_MAX: Final = 128
+LABEL_CHARS_MAX: Final = 255
+STORE_BYTES_MAX: Final = 1 * GIB
+STORE_CONTENT_BYTES_MAX: Final = 64 * MIB
