@@ -1,0 +1,21 @@
+"""Puts the guest SDKs into wheels.
+
+They live outside `src/` because they run inside components, not in the host. An editable install must
+not get a copy: it would go stale beside the checkout that it was made from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class GuestsHook(BuildHookInterface[Any]):
+    """Maps guests/python to theater/_guests/python in every wheel that is not editable."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if version != "editable":
+            build_data["force_include"]["guests/python"] = "theater/_guests/python"
