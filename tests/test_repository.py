@@ -45,12 +45,13 @@ def test_no_module_is_longer_than_600_lines() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    silent = []
-    for path in modules():
-        text = (ROOT / path).read_text()
-        if path.as_posix().startswith(DOCUMENTED) and text.strip():
-            if not ast.get_docstring(ast.parse(text)):
-                silent.append(path)
+    silent = [
+        path
+        for path in modules()
+        if path.as_posix().startswith(DOCUMENTED)
+        and (text := (ROOT / path).read_text()).strip()
+        and not ast.get_docstring(ast.parse(text))
+    ]
     assert silent == []
 
 
