@@ -1,0 +1,107 @@
+"""Processes that the demo starts, and their ends: none of them outlives it.
+
+Those that print their address serve until their standard input ends, so they end even if the demo is
+killed. Each stands in a process group of its own, so that Ctrl-C reaches the demo alone, which then
+stops them in order.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Self
+
+START_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = 10.0
+
+
+class ProcessFailed(Exception):
+    """A process did not come up, or ended when it should not have."""
+
+
+class Process:
+    """A child with a log file; `stop`, `kill` and leaving the context all end its whole group."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self._log = log
+        with log.open("ab") as errors:
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=None if environment is None else {**os.environ, **environment},
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def first_line(self) -> str:
+        """Wait for the first line of its standard output; ProcessFailed if it ends or takes too long."""
+        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        assert self._child.stdout is not None
+        threading.Thread(target=_read_on, args=(self._child.stdout, lines), daemon=True).start()
+        try:
+            line = lines.get(timeout=START_SECONDS_MAX)
+        except queue.Empty:
+            raise ProcessFailed(f"{self.name} printed nothing in time") from None
+        if not line:
+            raise ProcessFailed(f"{self.name} did not come up:\n{self._log.read_text()[-2000:]}")
+        return line.strip()
+
+    def alive(self) -> bool:
+        return self._child.poll() is None
+
+    def kill(self) -> int:
+        """SIGKILL to its group, at once; what it exited with (-9)."""
+        self._signal(signal.SIGKILL)
+        return self.wait()
+
+    def wait(self) -> int:
+        """What it exited with, once it has."""
+        return self._child.wait(STOP_SECONDS_MAX)
+
+    def close_input(self) -> None:
+        """What it sees when the demo itself is gone."""
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+
+    def stop(self) -> int:
+        """Close its standard input and ask it to end; kill it if it doesn't."""
+        self.close_input()
+        self._signal(signal.SIGTERM)
+        try:
+            return self.wait()
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.alive():
+            os.killpg(self._child.pid, number)
+
+
+def _read_on(stream: IO[bytes], first: queue.SimpleQueue[str]) -> None:
+    # Reading goes on after the first line, so that a talkative child never blocks on a full pipe.
+    first.put(stream.readline().decode(errors="replace"))
+    for _ in stream:
+        pass
