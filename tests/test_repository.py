@@ -57,7 +57,9 @@ def test_every_module_says_what_it_is() -> None:
 
 def test_every_package_of_theater_says_what_it_is() -> None:
     packages = [path for path in modules() if path.name == "__init__.py" and path.parts[0] == "src"]
-    empty = [path for path in packages if not ast.get_docstring(ast.parse((ROOT / path).read_text()))]
+    empty = [
+        path for path in packages if not ast.get_docstring(ast.parse((ROOT / path).read_text()))
+    ]
     assert empty == []
 
 
@@ -75,7 +77,10 @@ def test_no_module_or_class_has_a_name_that_says_nothing() -> None:
 def test_nothing_is_marked_as_unfinished() -> None:
     marked = []
     for path in tracked():
-        if path.suffix in {".py", ".toml", ".md", ".wit", ".wat"} and path.name != Path(__file__).name:
+        if (
+            path.suffix in {".py", ".toml", ".md", ".wit", ".wat"}
+            and path.name != Path(__file__).name
+        ):
             for number, line in enumerate((ROOT / path).read_text().splitlines(), start=1):
                 if UNFINISHED.search(line):
                     marked.append(f"{path}:{number}")
