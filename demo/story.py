@@ -1,0 +1,267 @@
+"""The story that the demo tells, from the build to the proof."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from demo.checks import Check, judge, posts
+from demo.command import Theater
+from demo.control import GateControl, TooSlow
+from demo.ledger import read
+from demo.processes import Process
+from demo.transcript import Transcript
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+RESEARCHER: Final = ROOT / "examples" / "researcher"
+ANSWERS_BEFORE_FIRST_KILL: Final = 2
+ANSWERS_BEFORE_SECOND_KILL: Final = 3
+SETTLE_S: Final = 30.0
+MODELS: Final = {
+    "smollm2": ("demo.model", "SmolLM2-135M-Instruct on llama.cpp"),
+    "scripted": ("demo.scripted", "a scripted stand-in, no language model"),
+}
+
+
+@dataclass
+class Story:
+    """One run of the demo in a folder of its own. `close` ends every process that it started."""
+
+    model: str
+    folder: Path
+    transcript: Transcript = field(default_factory=Transcript)
+    checks: list[Check] = field(default_factory=list)
+    _exit: ExitStack = field(default_factory=ExitStack)
+
+    def close(self) -> None:
+        self._exit.close()
+
+    def tell(self) -> bool:
+        """Run all of it; whether every check held."""
+        begun = time.monotonic()
+        show = self.transcript
+        show.title(
+            "Theater: an agent that is killed in the middle of its work, goes on, and is proven"
+        )
+        self._build()
+        self._start_model()
+        self._start_server("theater server", "a Theater server, with an empty data directory")
+        self._start_agent()
+
+        show.title("At work")
+        self._kill_between_two_steps()
+        self._kill_in_an_open_post()
+        self._wait_for_result()
+
+        show.title("What the agent found")
+        show.answers(self.found)
+
+        show.title("Checked")
+        self._judge()
+        self._verify()
+        self._tamper()
+        self._replay()
+
+        show.title("How long it took")
+        show.times(time.monotonic() - begun)
+        failed = sum(not check.ok for check in self.checks)
+        if failed:
+            show.verdict(False, f"{failed} of {len(self.checks)} checks failed; see {self.folder}")
+        else:
+            show.verdict(True, f"All {len(self.checks)} checks hold.")
+        return not failed
+
+    # The cast
+
+    def _build(self) -> None:
+        # Before there is a server: a command that needs none must not ask for one.
+        self.theater = Theater(self.folder / "data", {})
+        with self.transcript.step("build the agent", "built examples/researcher"):
+            self.theater.run("build", str(RESEARCHER))
+
+    def _start_model(self) -> None:
+        module, name = MODELS[self.model]
+        with self.transcript.step("load the model", f"a model: {name}"):
+            self.model_process = self._start("model", "-m", module)
+            address = self.model_process.first_line()
+        with self.transcript.step(
+            "start the gate", "the gate that counts idempotency keys"
+        ) as said:
+            self.log = self.folder / "gate.jsonl"
+            self.gate_process = self._start(
+                "gate", "-m", "demo.gate", "--model", address, "--log", str(self.log)
+            )
+            self.gate = GateControl(self.gate_process.first_line())
+            said.append(self.gate.address)
+
+    def _start(self, name: str, *arguments: str) -> Process:
+        command = [sys.executable, *arguments]
+        return self._exit.enter_context(Process(name, command, self.folder / f"{name}.log"))
+
+    def _start_server(self, step: str, done: str) -> None:
+        with self.transcript.step(step, done) as said:
+            data_dir = self.theater.data_dir
+            command = [self.theater.program, "server", "--port", "0", "--data-dir", str(data_dir)]
+            self.server = self._exit.enter_context(
+                Process("server", command, self.folder / "server.log", self.theater.environment)
+            )
+            said.append(self.server.first_line())
+
+    def _start_agent(self) -> None:
+        with self.transcript.step("start the agent", "started the agent") as said:
+            _, printed = self.theater.run(
+                "start",
+                str(RESEARCHER / "manifest.toml"),
+                "--id-only",
+                "--var",
+                f"OPENAI_BASE_URL={self.gate.address}/v1",
+            )
+            self.actor = printed.strip()
+            said.append(self.actor)
+
+    # What happens to it
+
+    def _kill_between_two_steps(self) -> None:
+        self.gate.wait(delivered=ANSWERS_BEFORE_FIRST_KILL)
+        self._wait_until_answers_are_recorded(ANSWERS_BEFORE_FIRST_KILL)
+        self.server.kill()
+        seen = self.gate.statistics()
+        self._expect(
+            "killed between two steps",
+            seen.asked == seen.delivered,
+            f"{seen.delivered} questions answered, no request open",
+        )
+        self._resurrect("first", seen.delivered)
+
+    def _kill_in_an_open_post(self) -> None:
+        self.gate.wait(delivered=ANSWERS_BEFORE_SECOND_KILL)
+        self.gate.hold_next()
+        self.gate.wait(holding=1)
+        self.server.kill()
+        seen = self.gate.statistics()
+        self._expect(
+            "killed inside an open POST",
+            seen.asked == seen.delivered + 1 and seen.holding == 1,
+            f"{seen.delivered} questions answered, the answer to one more held back by the gate",
+        )
+        self.in_flight = next(line.key for line in read(self.log) if line.kind == "held")
+        self.gate.release()
+        self._resurrect("second", seen.delivered)
+
+    def _resurrect(self, which: str, delivered: int) -> None:
+        self._start_server(
+            f"server up after the {which} kill", "the server again, on what was left"
+        )
+        step = f"agent's next answer after the {which} kill"
+        with self.transcript.step(step, "the agent goes on") as said:
+            seen = self.gate.wait(delivered=delivered + 1)
+            said.append(f"with question {seen.delivered}")
+
+    def _wait_until_answers_are_recorded(self, count: int) -> None:
+        until = time.monotonic() + SETTLE_S
+        while time.monotonic() < until:
+            made = posts(_lines(self.theater.events(self.actor)))
+            if sum(post.answer_seq is not None for post in made) >= count:
+                return
+        raise TooSlow(f"the chain never had {count} answers")
+
+    def _wait_for_result(self) -> None:
+        with self.transcript.step("wait for the agent", "the agent has its result"):
+            outcome = self.theater.json("wait", self.actor, "--timeout", "120")
+            result = json.loads(outcome["outcome"]["text"])
+        self.found = [(item["question"], item["answer"]) for item in result["findings"]]
+
+    # What is true of it
+
+    def _judge(self) -> None:
+        self.chain = self.theater.events(self.actor)
+        self._note_all(
+            judge(
+                read(self.log),
+                _lines(self.chain),
+                questions=len(self.found),
+                in_flight=self.in_flight,
+            )
+        )
+
+    def _verify(self) -> None:
+        with self.transcript.step("verify", "theater verify"):
+            report = self.theater.json("verify", self.actor, codes=(0, 1))
+        self.head = report["head"]
+        self._expect(
+            "the chain verifies",
+            report["ok"] and report["complete"],
+            f"{report['events']} events, head {self.head[:16]}…",
+        )
+
+    def _tamper(self) -> None:
+        """Change one byte of an answer in a copy; verification must name that very event."""
+        target = posts(_lines(self.chain))[ANSWERS_BEFORE_FIRST_KILL].answer_seq
+        copy = self.folder / "copy"
+        copy.mkdir()
+        path = copy / f"{self.actor}.jsonl"
+        path.write_text(self.chain)
+        whole = self.theater.json("verify", str(path), codes=(0, 1))
+        self._expect("a copy of it verifies too", whole["ok"], f"head {whole['head'][:16]}…")
+
+        lines = self.chain.splitlines(keepends=True)
+        index = next(i for i, line in enumerate(lines) if json.loads(line)["seq"] == target)
+        lines[index], change = _change_one_byte(lines[index])
+        path.write_text("".join(lines))
+        with self.transcript.step("verify the changed copy", "theater verify, on the changed copy"):
+            report = self.theater.json("verify", str(path), codes=(0, 1))
+        problem: Mapping[str, Any] = report["problem"] or {}
+        self._expect(
+            "with one byte changed it does not, and the place is named",
+            not report["ok"] and problem.get("seq") == target,
+            f"{change} in event {target}; found at event {problem.get('seq')}: "
+            f"{problem.get('reason')}",
+        )
+
+    def _replay(self) -> None:
+        self.gate_process.stop()
+        self.model_process.stop()
+        gone = not self.gate_process.alive() and not self.model_process.alive()
+        with self.transcript.step("replay", "theater replay, with model and gate stopped"):
+            report = self.theater.json("replay", self.actor, codes=(0, 1))
+        self._expect(
+            "a replay without the model reaches the same head",
+            gone and report["equal"] and report["head"] == self.head,
+            f"{report['calls']} calls, head {report['head'][:16]}…",
+        )
+
+    def _expect(self, claim: str, ok: bool, seen: str) -> None:
+        self._note_all([Check(claim, ok, seen)])
+
+    def _note_all(self, checks: list[Check]) -> None:
+        for check in checks:
+            self.checks.append(check)
+            self.transcript.check(check)
+
+
+def _lines(chain: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in chain.splitlines()]
+
+
+def _change_one_byte(line: str) -> tuple[str, str]:
+    """A chain's line with one character of its data changed, and what was changed."""
+    data = json.loads(line)["data_cbor"]
+    place = line.index(data) + len(data) // 2
+    old = line[place]
+    new = "A" if old != "A" else "B"
+    return line[:place] + new + line[place + 1 :], f"{old} became {new}"
+
+
+def fresh_folder(parent: Path) -> Path:
+    """An empty folder for a run; the one before is removed."""
+    shutil.rmtree(parent, ignore_errors=True)
+    folder = parent / time.strftime("%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True)
+    return folder
