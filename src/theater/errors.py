@@ -22,6 +22,8 @@ and says what to do. HTTP status, exit code and the text that a guest sees are m
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 
 class TheaterError(Exception):
     """Root of the tree. `code` is stable; `message` is for people; `facts` are for programs."""
@@ -42,10 +44,28 @@ class UsageError(TheaterError):
     code = "usage"
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a text. Line and column count from 1, columns in characters."""
+
+    line: int
+    column: int
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.line}:{self.column}: {self.message}{hint}"
+
+
 class ManifestError(UsageError):
-    """A manifest that can't be used."""
+    """A manifest that can't be used; `problems` has everything found, in the text's order."""
 
     code = "manifest.invalid"
+
+    def __init__(self, message: str, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class ComponentError(UsageError):

@@ -1,0 +1,50 @@
+"""Manifests: what an actor is and may do; grants and their meet; substitution. Pure."""
+
+from theater.errors import ManifestError, Problem
+from theater.manifest.grants import (
+    Disallow,
+    Grant,
+    Inherit,
+    Policy,
+    Restrict,
+    as_map,
+    effective,
+)
+from theater.manifest.interfaces import Missing, canonical, missing_handlers
+from theater.manifest.model import (
+    Errors,
+    HandlerEntry,
+    Limits,
+    Manifest,
+    Poison,
+    Restart,
+    RestartState,
+    Strategy,
+    Supervision,
+)
+from theater.manifest.parse import parse
+
+__all__ = [
+    "Disallow",
+    "Errors",
+    "Grant",
+    "HandlerEntry",
+    "Inherit",
+    "Limits",
+    "Manifest",
+    "ManifestError",
+    "Missing",
+    "Poison",
+    "Policy",
+    "Problem",
+    "Restart",
+    "RestartState",
+    "Restrict",
+    "Strategy",
+    "Supervision",
+    "as_map",
+    "canonical",
+    "effective",
+    "missing_handlers",
+    "parse",
+]

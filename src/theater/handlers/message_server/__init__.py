@@ -1,0 +1,1 @@
+"""Messages between actors: send, request and channels."""

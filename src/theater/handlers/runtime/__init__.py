@@ -1,0 +1,1 @@
+"""The interface of the runtime itself: log, chain, shutdown."""
