@@ -6,17 +6,24 @@ was redacted still verifies.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
+from struct import Struct
 from typing import Final
+
+import msgspec
 
 ZERO_HASH: Final = bytes(32)
 EVENT_TAG: Final = b"theater.event.v1"
 
+_FRONT: Final = Struct(">16sQQ32sB")
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One link of a chain. `data` is None where it was redacted or pruned; its digest stays."""
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One link of a chain. `data` is None where it was redacted or pruned; its digest stays.
+
+    A Struct and not a dataclass, because chains have millions: it is made in a tenth of the time,
+    and the garbage collector need not look at it.
+    """
 
     seq: int
     at: int
@@ -28,24 +35,17 @@ class Event:
 
 
 def event_hash(seq: int, at: int, parent: bytes, type_: bytes, data_digest: bytes) -> bytes:
-    """Return the 32 bytes that name an event. `type_` is UTF-8, 1 to 255 bytes."""
-    return sha256(
-        b"%b%b%b%b%c%b%b"
-        % (
-            EVENT_TAG,
-            seq.to_bytes(8, "big"),
-            at.to_bytes(8, "big"),
-            parent,
-            len(type_),
-            type_,
-            data_digest,
-        )
-    ).digest()
+    """Return the 32 bytes that name an event.
+
+    `type_` is UTF-8, 1 to 255 bytes; `parent` and `data_digest` have 32 bytes each. Whoever reads
+    events from outside has to see to that before.
+    """
+    front = _FRONT.pack(EVENT_TAG, seq, at, parent, len(type_))
+    return sha256(front + type_ + data_digest).digest()
 
 
 def make_event(seq: int, at: int, parent: bytes, type_: str, data: bytes) -> Event:
     """Return the event that follows `parent`, with its digest and hash computed."""
     digest = sha256(data).digest()
-    return Event(
-        seq, at, parent, type_, data, digest, event_hash(seq, at, parent, type_.encode(), digest)
-    )
+    hash_ = event_hash(seq, at, parent, type_.encode(), digest)
+    return Event(seq, at, parent, type_, data, digest, hash_)
