@@ -20,12 +20,17 @@ INTERRUPTED = 130
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--model", choices=sorted(MODELS), default="smollm2")
-    parser.add_argument("--folder", type=Path, help="where the run is kept (default: demo/.runs)")
+    parser.add_argument(
+        "--folder", type=Path, help="an empty one for the run (default: demo/.runs)"
+    )
     parser.add_argument("--svg", type=Path, help="write what was shown as a picture too")
     arguments = parser.parse_args()
 
     signal.signal(signal.SIGTERM, _end)
-    story = Story(arguments.model, fresh_folder(arguments.folder or ROOT / "demo" / ".runs"))
+    folder = arguments.folder or fresh_folder(ROOT / "demo" / ".runs")
+    if any(folder.iterdir()):
+        parser.error(f"{folder} is not empty")
+    story = Story(arguments.model, folder)
     try:
         held = story.tell()
     except (CommandFailed, ProcessFailed, TooSlow, subprocess.TimeoutExpired) as error:

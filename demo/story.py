@@ -260,7 +260,7 @@ def _change_one_byte(line: str) -> tuple[str, str]:
 
 
 def fresh_folder(parent: Path) -> Path:
-    """An empty folder for a run; the one before is removed."""
+    """An empty folder for this run under `parent`, where only the last run is kept."""
     shutil.rmtree(parent, ignore_errors=True)
     folder = parent / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True)
