@@ -1,0 +1,139 @@
+"""Compiled components on disk: found by what they were made of, checked, made if they aren't there.
+
+An artifact is native code, so only what this program wrote is loaded: the directory is private,
+and a file's name has the digest of the file in it, which is checked before the library sees it.
+Whatever doesn't fit is removed and compiled again. The compiler runs in a process of its own, with
+bounds, because its input may be hostile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import wasmtime
+
+import theater
+from theater.engine.compile_child import REFUSED
+from theater.engine.settings import Settings
+from theater.errors import ComponentError, UsageError
+from theater.limits import COMPILE_SECONDS_MAX, COMPILES_AT_ONCE_MAX
+
+_COMPILING = threading.BoundedSemaphore(COMPILES_AT_ONCE_MAX)
+
+
+class Artifacts:
+    """A directory of artifacts for one configuration; None makes one that goes with the object."""
+
+    def __init__(self, directory: Path | None, settings: Settings) -> None:
+        self._settings = settings
+        self._temporary = directory is None
+        if directory is None:
+            directory = Path(tempfile.mkdtemp(prefix="theater-artifacts-"))
+        self._directory = directory
+        _make_private(directory)
+
+    def close(self) -> None:
+        """Remove a temporary directory."""
+        if self._temporary:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def load(
+        self, engine: wasmtime.Engine, wasm: bytes, sha256: bytes, timeout_s: float
+    ) -> wasmtime.component.Component:
+        """The compiled form of a component. ComponentError if it can't be compiled in its bounds."""
+        stem = f"{sha256.hex()}-{self._settings.key()}"
+        for path in self._directory.glob(f"{stem}-*.cwasm"):
+            loaded = _load(engine, path)
+            if loaded is not None:
+                return loaded
+            path.unlink(missing_ok=True)
+        path = self._compile(wasm, stem, timeout_s)
+        loaded = _load(engine, path)
+        if loaded is None:
+            raise ComponentError("the compiled component can't be loaded", code="component.compile")
+        return loaded
+
+    def _compile(self, wasm: bytes, stem: str, timeout_s: float) -> Path:
+        work = self._directory / f".{stem}-{secrets.token_hex(8)}.part"
+        try:
+            with _COMPILING:
+                _run_compiler(wasm, self._settings, work, timeout_s)
+            path = self._directory / f"{stem}-{_digest(work)}.cwasm"
+            work.replace(path)
+            return path
+        finally:
+            work.unlink(missing_ok=True)
+
+
+def _make_private(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = directory.stat()
+    if status.st_uid != os.geteuid():
+        raise UsageError(
+            f"{directory} belongs to somebody else; compiled components must not be kept there",
+            code="engine.cache",
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        directory.chmod(0o700)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _load(engine: wasmtime.Engine, path: Path) -> wasmtime.component.Component | None:
+    try:
+        if path.stem.rpartition("-")[2] != _digest(path):
+            return None
+        return wasmtime.component.Component.deserialize_file(engine, str(path))
+    except (OSError, wasmtime.WasmtimeError):
+        return None
+
+
+def _run_compiler(wasm: bytes, settings: Settings, artifact: Path, timeout_s: float) -> None:
+    source = str(Path(theater.__file__).parent.parent)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "theater.engine.compile_child",
+            "1" if settings.fuel else "0",
+            str(settings.stack_bytes),
+            str(artifact),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"PYTHONPATH": source, "PATH": os.defpath},
+        cwd="/",
+        process_group=0,
+    )
+    try:
+        said, _ = process.communicate(wasm, timeout=min(timeout_s, COMPILE_SECONDS_MAX))
+    except subprocess.TimeoutExpired:
+        raise ComponentError(
+            f"compiling took longer than {timeout_s:g} s", code="component.compile_limit"
+        ) from None
+    finally:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    if process.returncode == REFUSED:
+        raise ComponentError(said.decode("utf-8", "replace"), code="component.invalid")
+    if process.returncode != 0:
+        raise ComponentError(
+            "compiling took more memory or time than it may", code="component.compile_limit"
+        )

@@ -1,0 +1,166 @@
+"""A running call: whose it is, how long its guest has computed, and how it ended.
+
+Everything that the library calls back finds its call through the address of the store's context,
+so that calls in other threads, and calls that one call makes, can't be mistaken for each other.
+Whatever is raised on the way is kept here, and the guest sees a trap: nothing crosses into wasmtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, Final
+
+from theater.engine import native
+from theater.engine.lift import lift_all
+from theater.engine.lower import lowerer
+from theater.engine.outcome import EndCall, Ended, GuestTrap, ImportedFunction, Interceptor
+from theater.errors import CodecError
+from theater.limits import BUSY_AFTER_MS
+
+RUNNING: Final[dict[int, Call]] = {}
+"""The running calls, by the address of their store's context."""
+
+
+class Switch:
+    """Asks, from any thread, for the end of whatever an instance does."""
+
+    __slots__ = ("killed",)
+
+    def __init__(self) -> None:
+        self.killed = False
+
+
+class Call:
+    """One call, from its beginning to its end; used by the guest's thread alone."""
+
+    __slots__ = ("_budget_s", "_entered", "_on_busy", "_switch", "ended", "guest_s", "interceptor")
+
+    def __init__(
+        self,
+        interceptor: Interceptor,
+        budget_s: float,
+        on_busy: Callable[[], None] | None,
+        switch: Switch,
+    ) -> None:
+        self.interceptor = interceptor
+        self.ended: Ended | None = None
+        self.guest_s = 0.0
+        self._budget_s = budget_s
+        self._on_busy = on_busy
+        self._switch = switch
+        self._entered = 0.0
+
+    def enter(self) -> None:
+        """The guest computes from now on."""
+        self._entered = perf_counter()
+
+    def leave(self) -> None:
+        """The guest doesn't compute any more, or not for now."""
+        if self._entered:
+            self.guest_s += perf_counter() - self._entered
+            self._entered = 0.0
+
+    def resume(self) -> int | None:
+        """Back from a host call to the guest, unless it was killed meanwhile: then an error."""
+        if self._switch.killed:
+            return self.end(Ended("killed", None, "killed in a host call"))
+        self._entered = perf_counter()
+        return None
+
+    def tick(self) -> int | None:
+        """The epoch has advanced while the guest computed: go on, or an error."""
+        if self._switch.killed:
+            return self.end(Ended("killed", None, "killed while it computed"))
+        stretch = perf_counter() - self._entered
+        if self.guest_s + stretch >= self._budget_s:
+            budget_ms = round(self._budget_s * 1000)
+            return self.end(Ended("deadline", None, f"computed longer than {budget_ms} ms"))
+        if self._on_busy is not None and stretch * 1000 >= BUSY_AFTER_MS:
+            on_busy, self._on_busy = self._on_busy, None
+            on_busy()
+        return None
+
+    def end(self, ended: Ended) -> int:
+        """End the call in this way, unless it has ended already; the error for the library."""
+        if self.ended is None:
+            self.ended = ended
+        error: int = native.new_error(b"the host ended the call")
+        return error
+
+    def raised(self, error: BaseException) -> int:
+        """End the call because of what was raised in a host function."""
+        match error:
+            case GuestTrap():
+                return self.end(Ended("trap", error.code, str(error), error))
+            case EndCall():
+                return self.end(Ended(error.kind, error.code, str(error), error))
+            case _:
+                detail = f"{type(error).__name__}: {error}"
+                return self.end(Ended("host", None, detail, error))
+
+
+def trampoline(function: ImportedFunction, resources: dict[str, int]) -> Any:
+    """The C function that stands for an imported function in the linker."""
+    lift = lift_all([wit for _, wit in function.type.params])
+    result = function.type.result
+    lower = None if result is None else lowerer(result, resources)
+    recorded = function.recorded
+
+    def serve(
+        _data: int, context: int, _type: int, arguments: int, _count: int, results: int, _room: int
+    ) -> int | None:
+        call = RUNNING[context]
+        try:
+            call.leave()
+            parts: list[bytes] = []
+            values = lift((arguments or 0) >> 3, parts.append, context)
+            slot = results >> 3 if lower is not None else 0
+
+            def give(value: object) -> bytes:
+                nonlocal slot
+                if lower is None or not slot:
+                    raise CodecError(f"{function.name} has no result, or had it already")
+                place, slot = slot, 0
+                output: list[bytes] = []
+                lower(place, value, output.append, context)
+                return b"".join(output) if recorded else b""
+
+            call.interceptor.host_call(function, values, b"".join(parts) if recorded else b"", give)
+            if slot:
+                raise CodecError(f"{function.name} was given no result")
+            return call.resume()
+        except BaseException as error:
+            return call.raised(error)
+
+    return native.HOST_CALL(serve)
+
+
+def dropper(name: str) -> Any:
+    """The C function that is told when a guest gives up a resource."""
+
+    def drop(_data: int, context: int, number: int) -> int | None:
+        call = RUNNING[context]
+        try:
+            call.leave()
+            call.interceptor.resource_dropped(name, number)
+            return call.resume()
+        except BaseException as error:
+            return call.raised(error)
+
+    return native.RESOURCE_DROP(drop)
+
+
+def _tick(context: int, _data: int, ticks: int, kind: int) -> int | None:
+    call = RUNNING[context]
+    try:
+        error = call.tick()
+        native.WORDS[ticks >> 3] = 1
+        native.BYTES[kind] = 0
+        return error
+    except BaseException as error:
+        return call.raised(error)
+
+
+ON_EPOCH: Final = native.EPOCH(_tick)
+"""The C function that every store calls when the epoch passes its deadline."""

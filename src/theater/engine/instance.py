@@ -1,0 +1,253 @@
+"""An instance of a component: a store of its own, entered by one thread at a time.
+
+An instance begins with its first call, inside that call, and ends with the first call that doesn't
+return: after a trap the whole store is dead, so it is deleted at once and never entered again. The
+state that counts is what a guest returns; what else its memory holds goes with the instance.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from theater.engine import native
+from theater.engine.call import ON_EPOCH, RUNNING, Call, Switch
+from theater.engine.outcome import Ended, Interceptor, Outcome
+from theater.engine.traps import classify
+from theater.errors import Conflict, Unavailable, UsageError
+from theater.limits import (
+    CORE_INSTANCES_MAX,
+    LIVE_INSTANCES_MAX,
+    MEMORIES_MAX,
+    MEMORY_BYTES,
+    TABLE_ELEMENTS_MAX,
+    TABLES_MAX,
+)
+
+if TYPE_CHECKING:
+    from theater.engine.component import Component
+
+_UNLIMITED_FUEL: Final = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceLimits:
+    """What an instance may use. `memory_bytes` is for each linear memory, `fuel` for each call."""
+
+    memory_bytes: int = MEMORY_BYTES
+    fuel: int | None = None
+    memories: int = MEMORIES_MAX
+    tables: int = TABLES_MAX
+    table_elements: int = TABLE_ELEMENTS_MAX
+    core_instances: int = CORE_INSTANCES_MAX
+
+
+class _Census:
+    """How many stores live in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def admit(self) -> None:
+        with self._lock:
+            if self._count >= LIVE_INSTANCES_MAX:
+                raise Unavailable(
+                    f"{LIVE_INSTANCES_MAX} instances live already; passivate some",
+                    code="instances.full",
+                )
+            self._count += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._count -= 1
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+
+_CENSUS: Final = _Census()
+
+
+def live_instances() -> int:
+    """How many instances have a store now."""
+    return _CENSUS.count
+
+
+class Instance:
+    """One instance, not begun yet. Any thread may call it, and only one at a time."""
+
+    def __init__(self, component: Component, limits: InstanceLimits) -> None:
+        self._component = component
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._switch = Switch()
+        self._store = 0
+        self._context = 0
+        self._instance: native.Buffer | None = None
+        self._functions: dict[str, native.Buffer] = {}
+        self._guest_s = 0.0
+        self.dead = False
+        """Whether it can't be called any more."""
+        self.calls = 0
+        """How many calls it has served, the one that ended it included."""
+
+    @property
+    def guest_ms(self) -> float:
+        """How long its guest has computed in all."""
+        return self._guest_s * 1000
+
+    def call(
+        self,
+        export: str,
+        arguments: Sequence[object],
+        interceptor: Interceptor,
+        budget_ms: float,
+        on_busy: Callable[[], None] | None = None,
+    ) -> Outcome:
+        """Call an export by its recorded name; the first argument is the state.
+
+        `budget_ms` is of guest time: it stands still during host calls. `on_busy` is called once,
+        on this thread, when the guest has computed 50 ms without a host call. NotFound for an
+        export that isn't there, CodecError for arguments that are not of its type (nothing has run
+        then), Conflict if the instance is being called or is dead, Unavailable if there are too
+        many instances.
+        """
+        if not self._lock.acquire(blocking=False):
+            raise Conflict("this instance is in a call already", code="instance.busy")
+        try:
+            if self.dead:
+                raise Conflict("this instance has ended; make a new one", code="instance.dead")
+            if self._switch.killed:
+                self._delete()
+                return Ended("killed", None, "killed before the call")
+            return self._call(export, arguments, interceptor, budget_ms / 1000, on_busy)
+        finally:
+            self._lock.release()
+
+    def kill(self) -> None:
+        """End the call that runs, or the next one, with kind `killed`. From any thread, at any time.
+
+        A host function that waits is not woken: that is up to whoever made it wait.
+        """
+        self._switch.killed = True
+
+    def close(self) -> None:
+        """Give up the instance. Conflict while it is being called."""
+        if not self._lock.acquire(blocking=False):
+            raise Conflict("this instance is in a call; kill it first", code="instance.busy")
+        try:
+            self._delete()
+        finally:
+            self._lock.release()
+
+    def __del__(self) -> None:
+        self._delete()
+
+    def _call(
+        self,
+        export: str,
+        arguments: Sequence[object],
+        interceptor: Interceptor,
+        budget_s: float,
+        on_busy: Callable[[], None] | None,
+    ) -> Outcome:
+        shape = self._component.export(export)
+        if not self._store:
+            self._open()
+        context = self._context
+        room = native.VAL_BYTES * (shape.count + 1)
+        values = native.Buffer(room)
+        result = values.address + room - native.VAL_BYTES
+        call = Call(interceptor, budget_s, on_busy, self._switch)
+        lowered = False
+        finished = False
+        try:
+            shape.lower(values.address >> 3, arguments, context)
+            lowered = True
+            RUNNING[context] = call
+            self.calls += 1
+            function = self._functions.get(export)
+            error: int | None = None
+            if function is None:
+                error = self._begin(call)
+                function = self._find(export, shape.index) if not error else None
+            if not error:
+                assert function is not None
+                if self._limits.fuel is not None:
+                    native.set_fuel(context, self._limits.fuel)
+                native.set_epoch_deadline(context, 1)
+                call.enter()
+                error = native.call_function(
+                    function.address, context, values.address, shape.count, result, 1
+                )
+                call.leave()
+            if error:
+                text = native.take_text(error)
+                return call.ended or Ended(*classify(text), text)
+            outcome = shape.returned(result >> 3, context)
+            finished = True
+            return outcome
+        finally:
+            RUNNING.pop(context, None)
+            call.leave()
+            self._guest_s += call.guest_s
+            for address in range(values.address, values.address + room, native.VAL_BYTES):
+                native.delete_value(address)
+            if lowered and not finished:
+                self._delete()
+
+    def _open(self) -> None:
+        _CENSUS.admit()
+        engine = self._component.engine_address
+        self._store = native.new_store(engine, None, None)
+        self._context = native.store_context(self._store)
+        limits = self._limits
+        native.limit_store(
+            self._store,
+            limits.memory_bytes,
+            limits.table_elements,
+            limits.core_instances,
+            limits.tables,
+            limits.memories,
+        )
+        native.set_epoch_callback(self._store, ON_EPOCH, None, None)
+
+    def _begin(self, call: Call) -> int | None:
+        """Instantiate, if that has not been done; an error of the library."""
+        if self._instance is not None:
+            return None
+        self._instance = native.Buffer(native.INSTANCE_BYTES)
+        if self._component.fuel:
+            native.set_fuel(self._context, _UNLIMITED_FUEL)
+        native.set_epoch_deadline(self._context, 1)
+        call.enter()
+        error: int | None = native.instantiate(
+            self._component.linker_address,
+            self._context,
+            self._component.address,
+            self._instance.address,
+        )
+        call.leave()
+        return error
+
+    def _find(self, export: str, index: int) -> native.Buffer:
+        assert self._instance is not None
+        function = native.Buffer(native.FUNCTION_BYTES)
+        found = native.get_function(self._instance.address, self._context, index, function.address)
+        if not found:
+            raise UsageError(f"{export} is no function", code="component.export")
+        self._functions[export] = function
+        return function
+
+    def _delete(self) -> None:
+        self.dead = True
+        store, self._store, self._context = self._store, 0, 0
+        self._instance = None
+        self._functions = {}
+        if store:
+            native.delete_store(store)
+            _CENSUS.leave()
