@@ -4,6 +4,7 @@
     ├── UsageError              the caller asked for something that makes no sense
     │   ├── ManifestError       a manifest that can't be used; carries every problem found
     │   ├── ComponentError      bytes that are not an actor's component, or one that can't be loaded
+    │   ├── BuildError          sources that can't be made into a component
     │   └── TooLarge            something is above its named bound
     ├── NotFound                no such actor, event, content, export …
     ├── Conflict                the request contradicts what is already so
@@ -72,6 +73,12 @@ class ComponentError(UsageError):
     """Bytes that are not an actor's component, or one that can't be loaded."""
 
     code = "component.invalid"
+
+
+class BuildError(UsageError):
+    """Sources that can't be made into a component."""
+
+    code = "build.failed"
 
 
 class TooLarge(UsageError):

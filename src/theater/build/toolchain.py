@@ -1,0 +1,144 @@
+"""Runs componentize-py, and pip for dependencies, and tells their errors as the user's own.
+
+Both run in processes of their own: they can be interrupted, what they print is theirs, and a build
+that fails in native code takes nothing with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from theater.build import wit
+from theater.build.staging import ENTRY, Staged
+from theater.errors import BuildError
+from theater.limits import BUILD_SECONDS_MAX
+
+DISTRIBUTION = "componentize-py"
+GUEST_PYTHON = "3.14"
+"""The CPython that this range of componentize-py puts into components."""
+
+_RUN = "import sys, componentize_py; sys.exit(componentize_py.script())"
+_FRAME = re.compile(r'^  File "(/\d+)/([^"]+)", line (\d+)', re.MULTILINE)
+_TRACEBACK = "Traceback (most recent call last):\n"
+_NOISE = re.compile(r"\n*(Caused by:|Stack backtrace:)\n.*", re.DOTALL)
+
+
+def version() -> str:
+    """The toolchain's name and version. Raises BuildError if it is not installed."""
+    if importlib.util.find_spec("componentize_py") is None:
+        raise BuildError(
+            "building Python actors needs componentize-py: pip install 'theater-wasm[python]'",
+            code="build.toolchain",
+        )
+    return f"{DISTRIBUTION} {importlib.metadata.version(DISTRIBUTION)}"
+
+
+def componentize(staged: Staged, scratch: Path, output: Path) -> None:
+    """Make a component of a staged project. Raises BuildError with the user's file and line."""
+    nothing = scratch / "no-site-packages"
+    (nothing / "lib").mkdir(parents=True)
+    paths = [argument for path in staged.paths for argument in ("-p", str(path))]
+    command = [
+        sys.executable, "-c", _RUN,
+        "-d", str(staged.wit), "-w", wit.WORLD,
+        "componentize", ENTRY, *paths, "-o", str(output),
+    ]  # fmt: skip
+    # Without an environment of its own it would bundle what is installed for this interpreter.
+    environment = {**os.environ, "VIRTUAL_ENV": str(nothing), "RUST_BACKTRACE": "0"}
+    environment.pop("PYTHONPATH", None)
+    done = _run(command, environment)
+    if done.returncode != 0 or not output.is_file():
+        raise failure(done.stderr, staged)
+
+
+def failure(stderr: str, staged: Staged) -> BuildError:
+    """The error that componentize-py's output stands for."""
+    # Its own traceback comes first and ends with what the guest's Python printed, so the last one.
+    _, found, guest = stderr.rpartition(_TRACEBACK)
+    guest = _NOISE.sub("", guest).rstrip() if found else ""
+    shown = {f"/{at}": path for at, path in enumerate(staged.paths)}
+    users = dict(staged.shown)
+    frames = [
+        (users[shown[match[1]]] / match[2], int(match[3]), match.start())
+        for match in _FRAME.finditer(guest)
+        if shown.get(match[1]) in users
+    ]
+    if not found:
+        text = _NOISE.sub("", stderr).strip()
+        return BuildError(f"componentize-py failed:\n{text[-2000:]}")
+
+    def named(match: re.Match[str]) -> str:
+        folder = users.get(shown.get(match[1], Path()))
+        path = str(folder / match[2]) if folder else match[2]
+        return f'  File "{path}", line {match[3]}'
+
+    last = guest.splitlines()[-1]
+    begin = frames[0][2] if frames else 0
+    trace = _FRAME.sub(named, guest[begin:])
+    if not frames:
+        return BuildError(_FRAME.sub(named, _message(guest)))
+    path, line, _ = frames[-1]
+    return BuildError(f"{path}:{line}: {last}\n\n{trace}", file=str(path), line=line)
+
+
+def _message(guest: str) -> str:
+    """The exception's text without its frames, which are none of the user's."""
+    lines = guest.splitlines()
+    first = max((at for at, line in enumerate(lines) if line.startswith("  ")), default=-1)
+    return "\n".join(lines[first + 1 :])
+
+
+def bundle(dependencies: Sequence[str], cache: Path) -> Path:
+    """A folder with pure-Python dependencies, installed once for a list of them."""
+    listed = hashlib.sha256("\n".join([GUEST_PYTHON, *dependencies]).encode()).hexdigest()[:16]
+    folder = cache / listed
+    if not dependencies or folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    partial = cache / f".{listed}.{os.getpid()}"
+    command = [
+        sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+        "--no-compile", "--target", str(partial), "--only-binary", ":all:",
+        "--implementation", "py", "--abi", "none", "--platform", "any",
+        "--python-version", GUEST_PYTHON, *dependencies,
+    ]  # fmt: skip
+    try:
+        done = _run(command, dict(os.environ))
+        if done.returncode != 0:
+            raise BuildError(
+                "the dependencies in pyproject.toml can't be bundled; a component takes pure "
+                f"Python only, for Python {GUEST_PYTHON}:\n{done.stderr.strip()[-2000:]}",
+                code="build.dependencies",
+            )
+        os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _run(command: Sequence[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=BUILD_SECONDS_MAX,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BuildError(
+            f"the build took more than {BUILD_SECONDS_MAX} seconds (BUILD_SECONDS_MAX): "
+            "does a module do its work when it is imported?"
+        ) from None
