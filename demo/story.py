@@ -83,8 +83,11 @@ class Story:
     def _build(self) -> None:
         # Before there is a server: a command that needs none must not ask for one.
         self.theater = Theater(self.folder / "data", {})
+        # In a copy: a build writes the component's hash into the manifest.
+        self.project = self.folder / "researcher"
+        shutil.copytree(RESEARCHER, self.project, ignore=shutil.ignore_patterns("build"))
         with self.transcript.step("build the agent", "built examples/researcher"):
-            self.theater.run("build", str(RESEARCHER))
+            self.theater.run("build", str(self.project))
 
     def _start_model(self) -> None:
         module, name = MODELS[self.model]
@@ -118,7 +121,7 @@ class Story:
         with self.transcript.step("start the agent", "started the agent") as said:
             _, printed = self.theater.run(
                 "start",
-                str(RESEARCHER / "manifest.toml"),
+                str(self.project / "manifest.toml"),
                 "--id-only",
                 "--var",
                 f"OPENAI_BASE_URL={self.gate.address}/v1",
