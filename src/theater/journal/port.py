@@ -94,9 +94,12 @@ class Journal(Protocol):
 
     # Reading
 
-    def actors(self, *, ended: bool = False, after: int = -1, limit: int = 1000) -> Sequence[ActorRow]:
+    def actors(
+        self, *, ended: bool = False, after: int = -1, limit: int = 1000
+    ) -> Sequence[ActorRow]:
         """Actors in the order of their number, those above `after`; without `ended` only those that
-        are neither stopped nor failed."""
+        are neither stopped nor failed.
+        """
         ...
 
     def actor(self, actor: str) -> ActorRow | None: ...
@@ -111,7 +114,8 @@ class Journal(Protocol):
 
     def events(self, actor: str, start: int = 0, limit: int | None = None) -> Iterator[Event]:
         """Events from seq `start` on, in order, each checked against its hash; IntegrityError if not.
-        Safe while the chain grows: streams in bounded memory, holds no lock between items."""
+        Safe while the chain grows: streams in bounded memory, holds no lock between items.
+        """
         ...
 
     def content(self, digest: bytes) -> tuple[bytes | None, bytes] | None:

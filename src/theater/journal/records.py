@@ -18,7 +18,7 @@ Adding a kind of step is compatible; changing the meaning of one is not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from theater.chain.event import Event
@@ -89,7 +89,7 @@ class ActorRow:
     grants: Ref
     manifest_path: str
     started_at: int
-    tip: Tip = Tip()
+    tip: Tip = field(default_factory=Tip)
     deaths: int = 0
     shutdown: bool = False
     outcome: Answer | None = None
@@ -204,6 +204,13 @@ class AnswerKey:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetKeys:
+    """Keys opened before a time, microseconds since the epoch, are forgotten with their answers."""
+
+    before_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewStore:
     store: str
     owner: str
@@ -240,6 +247,7 @@ Step = (
     | CloseWait
     | OpenKey
     | AnswerKey
+    | ForgetKeys
     | NewStore
     | PutContent
     | SetLabel

@@ -1,0 +1,200 @@
+"""The net effect of the records that are committed together.
+
+A message that is enqueued, taken and settled in one group is never written, of an actor's tips only
+the last is, and so on: most of what actors say to each other is over before the disk is asked. Pure;
+the writer turns what is left into statements, deletions first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple, assert_never
+
+from theater.chain.event import Event
+from theater.chain.tip import Tip
+from theater.journal.image import changed
+from theater.journal.records import (
+    ActorRow,
+    Answer,
+    AnswerKey,
+    Append,
+    CloseWait,
+    CreateActor,
+    Enqueue,
+    ForgetKeys,
+    GiveAnswer,
+    Keep,
+    Message,
+    MessageState,
+    NewStore,
+    OpenKey,
+    OpenWait,
+    PutContent,
+    Record,
+    SetActor,
+    SetLabel,
+    Settle,
+    Step,
+    Take,
+)
+
+
+class Fate(NamedTuple):
+    """What a group makes of a message that is kept. `reason` counts only if `settled`."""
+
+    state: MessageState
+    settled: bool = False
+    reason: str | None = None
+    attempt: int | None = None
+
+
+class Group:
+    """What a group of records changes, table by table. `open_waits` are those before the group."""
+
+    def __init__(self, open_waits: set[str]) -> None:
+        self.created: dict[str, ActorRow] = {}
+        self.changed: dict[str, SetActor] = {}
+        self.events: dict[str, list[Event]] = {}
+        self.tips: dict[str, Tip] = {}
+        self.contents: dict[bytes, Keep] = {}
+        self.messages: dict[str, Message] = {}
+        self.messages_gone: set[str] = set()
+        self.fates: dict[str, Fate] = {}
+        self.waits: dict[str, OpenWait] = {}
+        self.waits_gone: set[str] = set()
+        self.answers: dict[str, Answer] = {}
+        self.keys: dict[str, OpenKey] = {}
+        self.key_answers: dict[str, Answer] = {}
+        self.keys_gone: set[str] = set()
+        self.keys_before_us: int | None = None
+        self.stores: dict[str, str] = {}
+        self.store_contents: dict[tuple[str, bytes], int] = {}
+        self.labels: dict[tuple[str, str], tuple[bytes, ...]] = {}
+        self._open_before = open_waits
+
+    def add(self, record: Record) -> None:
+        """Take in a record that was checked."""
+        for step in record:
+            if isinstance(step, Append):
+                actor = step.actor
+                if (events := self.events.get(actor)) is None:
+                    self.events[actor] = [step.event]
+                else:
+                    events.append(step.event)
+                self.tips[actor] = step.tip
+            else:
+                self._add(step)
+
+    def written_messages(self) -> list[Message]:
+        """The messages to write, as the group leaves them."""
+        return [
+            message if (fate := self.fates.get(message.id)) is None else _with_fate(message, fate)
+            for message in self.messages.values()
+        ]
+
+    def fates_elsewhere(self) -> dict[Fate, list[str]]:
+        """Ids of messages from before the group, by what becomes of them."""
+        by_fate: dict[Fate, list[str]] = {}
+        for message, fate in self.fates.items():
+            if message not in self.messages:
+                by_fate.setdefault(fate, []).append(message)
+        return by_fate
+
+    def _add(self, step: Step) -> None:
+        match step:
+            case Keep():
+                self.contents.setdefault(step.digest, step)
+            case Enqueue():
+                self.messages[step.message.id] = step.message
+                self.fates.pop(step.message.id, None)
+            case Take():
+                self._take(step.message)
+            case Settle():
+                self._settle(step)
+            case OpenWait():
+                if step.id not in self._open_before or step.id in self.waits_gone:
+                    self.waits.setdefault(step.id, step)
+            case GiveAnswer():
+                if step.wait in self.waits or (
+                    step.wait in self._open_before and step.wait not in self.waits_gone
+                ):
+                    self.answers.setdefault(step.wait, step.answer)
+            case CloseWait():
+                self.waits.pop(step.id, None)
+                self.answers.pop(step.id, None)
+                if step.id in self._open_before:
+                    self.waits_gone.add(step.id)
+            case CreateActor():
+                self.created[step.row.id] = step.row
+                self.tips[step.row.id] = step.row.tip
+            case SetActor():
+                self._set_actor(step)
+            case OpenKey():
+                self.keys[step.key] = step
+                self.key_answers.pop(step.key, None)
+            case AnswerKey():
+                self.key_answers.setdefault(step.key, step.answer)
+            case ForgetKeys():
+                self._forget_keys(step.before_us)
+            case NewStore():
+                self.stores.setdefault(step.store, step.owner)
+            case PutContent():
+                self.store_contents.setdefault((step.store, step.digest), step.length)
+            case SetLabel():
+                self.labels[step.store, step.label] = step.digests
+            case Append():
+                raise AssertionError("events are taken in by add")
+            case _:
+                assert_never(step)
+
+    def _take(self, message: str) -> None:
+        if message in self.messages_gone and message not in self.messages:
+            return
+        before = self.fates.get(message)
+        self.fates[message] = Fate("taken") if before is None else before._replace(state="taken")
+
+    def _settle(self, step: Settle) -> None:
+        gone = step.message in self.messages_gone and step.message not in self.messages
+        if step.fate == "done":
+            self.fates.pop(step.message, None)
+            if self.messages.pop(step.message, None) is None:
+                self.messages_gone.add(step.message)
+        elif not gone:
+            before = self.fates.get(step.message)
+            self.fates[step.message] = Fate(
+                "waiting" if step.fate == "front" else step.fate,
+                True,
+                step.reason,
+                step.attempt if step.attempt is not None or before is None else before.attempt,
+            )
+
+    def _set_actor(self, step: SetActor) -> None:
+        created = self.created.get(step.actor)
+        if created is not None:
+            self.created[step.actor] = changed(created, step)
+        elif (before := self.changed.get(step.actor)) is None:
+            self.changed[step.actor] = step
+        else:
+            self.changed[step.actor] = SetActor(
+                step.actor,
+                before.status if step.status is None else step.status,
+                before.deaths if step.deaths is None else step.deaths,
+                before.shutdown if step.shutdown is None else step.shutdown,
+                before.outcome if step.outcome is None else step.outcome,
+            )
+
+    def _forget_keys(self, before_us: int) -> None:
+        self.keys_before_us = max(before_us, self.keys_before_us or before_us)
+        for key in [key for key, step in self.keys.items() if step.at_us < before_us]:
+            del self.keys[key]
+            self.key_answers.pop(key, None)
+            self.keys_gone.add(key)
+
+
+def _with_fate(message: Message, fate: Fate) -> Message:
+    return replace(
+        message,
+        state=fate.state,
+        reason=fate.reason if fate.settled else message.reason,
+        attempt=message.attempt if fate.attempt is None else fate.attempt,
+    )

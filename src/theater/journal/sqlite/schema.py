@@ -1,0 +1,135 @@
+"""The tables, and how connections to them are made.
+
+Chains are in `runs`: rows in the order of writing, found by `place`, which holds the actor's number
+and the seq of the run's first event in one integer. What changes with every call is in `tips`, so
+that the wide rows of `actors` are written when an actor starts and ends only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+PLACE_SEQ_BITS: Final = 36
+CHECKPOINT_PAGES: Final = 4_000
+WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
+CACHE_KIB: Final = 16_000
+BUSY_MS: Final = 10_000
+
+TABLES: Final = """
+CREATE TABLE IF NOT EXISTS actors (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    parent TEXT,
+    status TEXT NOT NULL,
+    component BLOB NOT NULL,
+    manifest BLOB NOT NULL, manifest_length INTEGER NOT NULL,
+    grants BLOB NOT NULL, grants_length INTEGER NOT NULL,
+    manifest_path TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    deaths INTEGER NOT NULL,
+    shutdown INTEGER NOT NULL,
+    ok INTEGER, body BLOB, event_seq INTEGER, event_hash BLOB
+) STRICT;
+CREATE INDEX IF NOT EXISTS actors_by_name ON actors (name);
+CREATE INDEX IF NOT EXISTS actors_alive ON actors (number) WHERE status NOT IN ('stopped', 'failed');
+
+CREATE TABLE IF NOT EXISTS tips (
+    number INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL, at INTEGER NOT NULL, hash BLOB NOT NULL,
+    state BLOB, state_length INTEGER, segment INTEGER, call INTEGER, now INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY,
+    place INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    events BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS runs_by_place ON runs (place);
+
+CREATE TABLE IF NOT EXISTS contents (
+    id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL,
+    salt BLOB,
+    length INTEGER NOT NULL,
+    data BLOB
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS contents_by_digest ON contents (digest);
+
+CREATE TABLE IF NOT EXISTS messages (
+    id TEXT NOT NULL PRIMARY KEY,
+    receiver TEXT NOT NULL, kind TEXT NOT NULL, origin TEXT NOT NULL, sender TEXT NOT NULL,
+    body BLOB NOT NULL, position INTEGER NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL,
+    subject TEXT, deadline_us INTEGER, trace TEXT, cause_seq INTEGER, cause_hash BLOB,
+    wait TEXT, key TEXT, reason TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS messages_by_receiver ON messages (receiver, position);
+
+CREATE TABLE IF NOT EXISTS waits (
+    id TEXT NOT NULL PRIMARY KEY,
+    actor TEXT NOT NULL, call INTEGER NOT NULL, number INTEGER NOT NULL,
+    due_us INTEGER NOT NULL, input_digest BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (
+    wait TEXT NOT NULL PRIMARY KEY,
+    ok INTEGER NOT NULL, body BLOB NOT NULL, event_seq INTEGER, event_hash BLOB
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS keys (
+    key TEXT NOT NULL PRIMARY KEY,
+    message TEXT NOT NULL, at_us INTEGER NOT NULL,
+    ok INTEGER, body BLOB, event_seq INTEGER, event_hash BLOB
+) STRICT;
+CREATE INDEX IF NOT EXISTS keys_by_age ON keys (at_us);
+
+CREATE TABLE IF NOT EXISTS stores (
+    id TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS stores_by_owner ON stores (owner);
+CREATE TABLE IF NOT EXISTS store_contents (
+    store TEXT NOT NULL, digest BLOB NOT NULL, length INTEGER NOT NULL, PRIMARY KEY (store, digest)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS labels (
+    store TEXT NOT NULL, label TEXT NOT NULL, digests BLOB NOT NULL, PRIMARY KEY (store, label)
+) STRICT;
+"""
+
+
+def place(number: int, seq: int) -> int:
+    """Return where an event stands: its actor's number and its seq in one integer."""
+    return number << PLACE_SEQ_BITS | seq
+
+
+def place_seq(place: int) -> int:
+    return place & ((1 << PLACE_SEQ_BITS) - 1)
+
+
+def connect_writer(path: Path, vfs: str | None) -> apsw.Connection:
+    """Return the writer's connection, with all tables made."""
+    connection = _connect(path, vfs)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    with connection:
+        connection.execute(TABLES)
+    return connection
+
+
+def connect_reader(path: Path, vfs: str | None) -> apsw.Connection:
+    """Return a connection that can't write."""
+    connection = _connect(path, vfs)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _connect(path: Path, vfs: str | None) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=200)
+    connection.set_busy_timeout(BUSY_MS)
+    return connection

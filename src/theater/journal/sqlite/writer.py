@@ -1,0 +1,252 @@
+"""The one thread's hand that writes: it turns groups of records into transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import apsw
+
+from theater.chain.tip import Tip
+from theater.errors import Conflict
+from theater.journal.image import check
+from theater.journal.port import Failpoint
+from theater.journal.queue import Entry
+from theater.journal.records import ActorRow, Answer, Append, CreateActor, Message, Record
+from theater.journal.sqlite.files import ContentFiles
+from theater.journal.sqlite.group import Group
+from theater.journal.sqlite.runs import pack, split
+from theater.journal.sqlite.schema import place
+from theater.journal.sqlite.statements import insert, with_list
+from theater.limits import CONTENT_ROW_BYTES_MAX
+
+HEADS_MAX = 100_000
+"""How many chains' ends the writer remembers; it forgets all of them beyond, and looks again."""
+
+
+class Head:
+    """Where an actor's chain ends, as far as it is queued."""
+
+    __slots__ = ("at", "number")
+
+    def __init__(self, number: int, at: tuple[int, bytes]) -> None:
+        self.number = number
+        self.at = at
+
+
+class Writer:
+    """Commits groups. Used by one thread."""
+
+    def __init__(
+        self, connection: apsw.Connection, files: ContentFiles, failpoint: Failpoint | None
+    ) -> None:
+        self._connection = connection
+        self._files = files
+        self._failpoint = failpoint
+        self._heads: dict[str, Head] = {}
+        self._open_waits = {
+            str(row[0]) for row in connection.execute("SELECT id FROM waits").fetchall()
+        }
+
+    def commit(self, entries: Sequence[Entry]) -> tuple[int, dict[str, int], Conflict | None]:
+        """Make entries durable up to the first Conflict.
+
+        Returns how many, the last seq of each chain that grew, and the Conflict.
+        """
+        group = Group(self._open_waits)
+        conflict: Conflict | None = None
+        count = 0
+        if len(self._heads) > HEADS_MAX:
+            self._heads.clear()
+        for entry in entries:
+            try:
+                check(entry.record, self._head)
+            except Conflict as error:
+                conflict = error
+                break
+            self._advance(entry.record)
+            group.add(entry.record)
+            count += 1
+        if count:
+            self._write(group, [entry.number for entry in entries[:count]])
+        grown = {actor: events[-1].seq for actor, events in group.events.items()}
+        return count, grown, conflict
+
+    def _head(self, actor: str) -> tuple[int, bytes] | None:
+        head = self._heads.get(actor)
+        if head is None:
+            row = self._connection.execute(
+                "SELECT number, seq, hash FROM actors JOIN tips USING (number) WHERE id = ?",
+                (actor,),
+            ).fetchone()
+            if row is None:
+                return None
+            head = self._heads[actor] = Head(row[0], (row[1], row[2]))
+        return head.at
+
+    def _advance(self, record: Record) -> None:
+        for step in record:
+            if isinstance(step, Append):
+                self._heads[step.actor].at = (step.event.seq, step.event.hash)
+            elif isinstance(step, CreateActor):
+                row = step.row
+                self._heads[row.id] = Head(row.number, (row.tip.seq, row.tip.hash))
+
+    def _write(self, group: Group, numbers: Sequence[int]) -> None:
+        connection = self._connection
+        self._write_files(group)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._write_contents(group)
+            self._write_chains(group)
+            self._write_messages(group)
+            self._write_waits(group)
+            self._write_keys(group)
+            self._write_stores(group)
+            self._pass("written", numbers)
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(apsw.Error):
+                connection.execute("ROLLBACK")
+            raise
+        self._open_waits -= group.waits_gone
+        self._open_waits |= group.waits.keys()
+        self._pass("committed", numbers)
+
+    def _pass(self, point: str, numbers: Sequence[int]) -> None:
+        if self._failpoint is not None:
+            for number in numbers:
+                self._failpoint(point, number)
+
+    def _write_files(self, group: Group) -> None:
+        for keep in group.contents.values():
+            if len(keep.data) > CONTENT_ROW_BYTES_MAX and not self._is_kept(keep.digest):
+                self._files.write(keep.digest, keep.data)
+
+    def _is_kept(self, digest: bytes) -> bool:
+        found = self._connection.execute("SELECT 1 FROM contents WHERE digest = ?", (digest,))
+        return found.fetchone() is not None
+
+    def _write_contents(self, group: Group) -> None:
+        rows = [
+            (
+                keep.digest,
+                keep.salt,
+                len(keep.data),
+                keep.data if len(keep.data) <= CONTENT_ROW_BYTES_MAX else None,
+            )
+            for keep in group.contents.values()
+        ]
+        head = "INSERT OR IGNORE INTO contents (digest, salt, length, data)"
+        insert(self._connection, head, rows)
+
+    def _write_chains(self, group: Group) -> None:
+        connection = self._connection
+        heads = self._heads
+        insert(connection, "INSERT INTO actors", [_actor(row) for row in group.created.values()])
+        for step in group.changed.values():
+            outcome = _answer(step.outcome)
+            connection.execute(
+                """UPDATE actors SET status = coalesce(?, status), deaths = coalesce(?, deaths),
+                shutdown = coalesce(?, shutdown) WHERE id = ?""",
+                (step.status, step.deaths, step.shutdown, step.actor),
+            )
+            if step.outcome is not None:
+                connection.execute(
+                    "UPDATE actors SET ok = ?, body = ?, event_seq = ?, event_hash = ? WHERE id = ?",
+                    (*outcome, step.actor),
+                )
+        runs = [
+            (place(heads[actor].number, run[0].seq), len(run), pack(run))
+            for actor, events in group.events.items()
+            for run in split(events)
+        ]
+        insert(connection, "INSERT INTO runs (place, count, events)", runs)
+        tips = [_tip(heads[actor].number, tip) for actor, tip in group.tips.items()]
+        insert(connection, "INSERT OR REPLACE INTO tips", tips)
+
+    def _write_messages(self, group: Group) -> None:
+        connection = self._connection
+        with_list(connection, "DELETE FROM messages WHERE id IN", list(group.messages_gone))
+        rows = [_message(message) for message in group.written_messages()]
+        insert(connection, "INSERT OR REPLACE INTO messages", rows)
+        for fate, ids in group.fates_elsewhere().items():
+            with_list(
+                connection,
+                """UPDATE messages SET state = ?, reason = CASE WHEN ? THEN ? ELSE reason END,
+                attempt = coalesce(?, attempt) WHERE id IN""",
+                ids,
+                (fate.state, fate.settled, fate.reason, fate.attempt),
+            )
+
+    def _write_waits(self, group: Group) -> None:
+        connection = self._connection
+        gone = list(group.waits_gone)
+        with_list(connection, "DELETE FROM waits WHERE id IN", gone)
+        with_list(connection, "DELETE FROM answers WHERE wait IN", gone)
+        waits = [
+            (wait.id, wait.actor, wait.call, wait.number, wait.due_us, wait.input_digest)
+            for wait in group.waits.values()
+        ]
+        insert(connection, "INSERT INTO waits", waits)
+        answers = [(wait, *_answer(answer)) for wait, answer in group.answers.items()]
+        insert(connection, "INSERT OR IGNORE INTO answers", answers)
+
+    def _write_keys(self, group: Group) -> None:
+        connection = self._connection
+        if group.keys_before_us is not None:
+            connection.execute("DELETE FROM keys WHERE at_us < ?", (group.keys_before_us,))
+        with_list(connection, "DELETE FROM keys WHERE key IN", list(group.keys_gone))
+        rows = [
+            (key, step.message, step.at_us, *_answer(group.key_answers.get(key)))
+            for key, step in group.keys.items()
+        ]
+        insert(connection, "INSERT OR REPLACE INTO keys", rows)
+        for key, answer in group.key_answers.items():
+            if key not in group.keys:
+                connection.execute(
+                    """UPDATE keys SET ok = ?, body = ?, event_seq = ?, event_hash = ?
+                    WHERE key = ? AND ok IS NULL""",
+                    (*_answer(answer), key),
+                )
+
+    def _write_stores(self, group: Group) -> None:
+        connection = self._connection
+        insert(connection, "INSERT OR IGNORE INTO stores", list(group.stores.items()))
+        contents = [(*key, length) for key, length in group.store_contents.items()]
+        insert(connection, "INSERT OR IGNORE INTO store_contents", contents)
+        kept = [(*key, b"".join(digests)) for key, digests in group.labels.items() if digests]
+        insert(connection, "INSERT OR REPLACE INTO labels", kept)
+        for (store, label), digests in group.labels.items():
+            if not digests:
+                connection.execute(
+                    "DELETE FROM labels WHERE store = ? AND label = ?", (store, label)
+                )
+
+
+def _answer(answer: Answer | None) -> tuple[bool | None, bytes | None, int | None, bytes | None]:
+    if answer is None:
+        return None, None, None, None
+    return answer.ok, answer.body, *(answer.event or (None, None))
+
+
+def _actor(row: ActorRow) -> tuple[apsw.SQLiteValue, ...]:
+    return (
+        *(row.number, row.id, row.name, row.parent, row.status, row.component),
+        *(*row.manifest, *row.grants, row.manifest_path, row.started_at, row.deaths, row.shutdown),
+        *_answer(row.outcome),
+    )
+
+
+def _tip(number: int, tip: Tip) -> tuple[apsw.SQLiteValue, ...]:
+    state = tip.state or (None, None)
+    return number, tip.seq, tip.at, tip.hash, *state, tip.segment, tip.call, tip.now
+
+
+def _message(message: Message) -> tuple[apsw.SQLiteValue, ...]:
+    cause = message.cause or (None, None)
+    return (
+        *(message.id, message.receiver, message.kind, message.origin, message.sender, message.body),
+        *(message.position, message.state, message.attempt, message.subject, message.deadline_us),
+        *(message.trace, *cause, message.wait, message.key, message.reason),
+    )
