@@ -141,7 +141,7 @@ class Passage(BaseHTTPRequestHandler):
         except OSError:
             return True
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is inherited
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the ledger is the log."""
 
 

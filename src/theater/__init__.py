@@ -18,3 +18,5 @@ It is layered, lowest first; a module imports from its own layer or a lower one:
 
 ARCHITECTURE.md follows a message through them.
 """
+
+__version__ = "0.1.0"
