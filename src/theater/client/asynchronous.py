@@ -1,0 +1,212 @@
+"""The asynchronous client, on `httpx2`: the methods of `Client`, to be awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx2
+import msgspec
+
+from theater.client import calls
+from theater.client.calls import Call
+from theater.errors import TimedOut, UsageError
+from theater.protocol.actors import ActorView, ServerView, StartRequest
+from theater.protocol.history import EventLine, LogLine, ReplayView, VerifyView
+
+T = TypeVar("T")
+
+_CONNECTIONS = httpx2.Limits(
+    max_connections=None, max_keepalive_connections=64, keepalive_expiry=30.0
+)
+
+
+class AsyncClient:
+    """A server's API as coroutines; `actor` arguments are ids, unique prefixes or names.
+
+    Errors are those of `theater.errors`. `send`, `request` and `start` carry an idempotency key,
+    made up if none is given, and are tried again, up to `retries` times, when a connection fails.
+    """
+
+    def __init__(self, address: str, token: str | None = None, *, retries: int = 2) -> None:
+        if not address.startswith(("http://", "https://")):
+            raise UsageError(
+                f"{address!r} is not the address of a server, as http://127.0.0.1:9000"
+            )
+        self.address = address.rstrip("/")
+        self._retries = retries
+        self._http = httpx2.AsyncClient(
+            base_url=self.address,
+            headers={} if token is None else {"authorization": f"Bearer {token}"},
+            limits=_CONNECTIONS,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections that are kept."""
+        await self._http.aclose()
+
+    async def about(self) -> ServerView:
+        """Return who answers."""
+        return await self._call(calls.about())
+
+    async def add_component(self, wasm: bytes) -> str:
+        """Upload a component unless the server has it, and return its SHA-256 in hexadecimal."""
+        digest = sha256(wasm).hexdigest()
+        if not await self._call(calls.has_component(digest)):
+            await self._call(calls.put_component(digest, wasm))
+        return digest
+
+    async def start(
+        self,
+        manifest: str,
+        *,
+        path: str,
+        component: str,
+        name: str | None = None,
+        state: bytes | None = None,
+        key: str | None = None,
+    ) -> ActorView:
+        """Start an actor from a manifest's text, after substitution, and a component's SHA-256."""
+        wanted = StartRequest(
+            manifest=manifest, path=path, component=component, name=name, state=state
+        )
+        return await self._call(calls.start(wanted, key))
+
+    async def actors(self, *, ended: bool = False) -> list[ActorView]:
+        """Return the living actors; with `ended` the others too."""
+        return (await self._call(calls.actors(ended))).actors
+
+    async def actor(self, actor: str) -> ActorView:
+        """Return one actor."""
+        return await self._call(calls.actor(actor))
+
+    async def send(self, actor: str, body: bytes, *, key: str | None = None) -> str:
+        """Send a message and return its id once it is on disk."""
+        return (await self._call(calls.send(actor, body, key))).message
+
+    async def request(
+        self, actor: str, body: bytes, *, timeout_ms: int | None = None, key: str | None = None
+    ) -> bytes:
+        """Ask an actor and return its answer; ActorFailed if it answers with an error."""
+        return await self._call(calls.request(actor, body, timeout_ms, key))
+
+    async def stop(self, actor: str, *, force: bool = False) -> ActorView:
+        """Stop an actor and return it as it ended."""
+        return await self._call(calls.stop(actor, force))
+
+    async def wait(self, actor: str, timeout_s: float | None = None) -> ActorView:
+        """Return the actor once it ended; TimedOut if it still lives after `timeout_s`."""
+        clock = asyncio.get_running_loop().time
+        end = None if timeout_s is None else clock() + timeout_s
+        while True:
+            left = calls.ANSWER_S if end is None else max(0.0, end - clock())
+            try:
+                return await self._call(calls.wait(actor, left))
+            except TimedOut as error:
+                if error.code != "wait.timed_out" or (end is not None and clock() >= end):
+                    raise
+
+    async def state(self, actor: str, at: int | None = None) -> bytes | None:
+        """Return the state now, or after the event with seq `at`."""
+        return await self._call(calls.state(actor, at))
+
+    async def events(
+        self,
+        actor: str,
+        *,
+        start: int = 0,
+        limit: int | None = None,
+        type: str | None = None,
+        follow: bool = False,
+    ) -> AsyncIterator[EventLine]:
+        """Yield events from seq `start` on whose type matches the pattern `type`."""
+        async for line in self._lines(calls.events(actor, start, limit, type, follow)):
+            yield msgspec.json.decode(line, type=EventLine)
+
+    async def event_lines(
+        self,
+        actor: str,
+        *,
+        start: int = 0,
+        limit: int | None = None,
+        type: str | None = None,
+        follow: bool = False,
+    ) -> AsyncIterator[bytes]:
+        """Yield the same as `events`, as the lines of an exported chain, without their newlines."""
+        async for line in self._lines(calls.events(actor, start, limit, type, follow)):
+            yield line
+
+    async def logs(
+        self, actor: str, *, start: int = 0, limit: int | None = None, follow: bool = False
+    ) -> AsyncIterator[LogLine]:
+        """Yield the lines of the log, those of events from seq `start` on."""
+        async for line in self._lines(calls.logs(actor, start, limit, follow)):
+            yield msgspec.json.decode(line, type=LogLine)
+
+    async def verify(self, actor: str) -> VerifyView:
+        """Have the chain recomputed."""
+        return await self._call(calls.verify(actor))
+
+    async def replay(self, actor: str, *, until: int | None = None) -> ReplayView:
+        """Have the chain re-executed, up to the event with seq `until`, without any effect."""
+        return await self._call(calls.replay(actor, until))
+
+    async def _call(self, call: Call[T]) -> T:
+        response = await self._send(call, stream=False)
+        if response.status_code >= 400 and call.method != "HEAD":
+            raise calls.failure(response.status_code, response.content, call.path)
+        return call.read(response.status_code, response.content)
+
+    async def _lines(self, call: Call[None]) -> AsyncIterator[bytes]:
+        response = await self._send(call, stream=True)
+        try:
+            if response.status_code != 200:
+                raise calls.failure(response.status_code, await response.aread(), call.path)
+            rest = b""
+            async for piece in response.aiter_raw():
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    if line:
+                        yield calls.line_of(line)
+        except httpx2.TransportError as error:
+            raise calls.unreachable(self.address, error) from None
+        finally:
+            await response.aclose()
+
+    async def _send(self, call: Call[T], *, stream: bool) -> httpx2.Response:
+        """Send a call and return its answer, trying again where that is harmless."""
+        for attempt in range(self._retries + 1):
+            request = self._http.build_request(
+                call.method,
+                call.path,
+                content=call.body,
+                headers=call.headers,
+                timeout=call.timeout_s,
+            )
+            try:
+                return await self._http.send(request, stream=stream)
+            except httpx2.TimeoutException:
+                raise TimedOut(
+                    f"the server did not answer within {call.timeout_s:g} s",
+                    code="client.timed_out",
+                ) from None
+            except httpx2.TransportError as error:
+                if not call.again or attempt == self._retries:
+                    raise calls.unreachable(self.address, error) from None
+                await asyncio.sleep(0.1 * 2**attempt)
+        raise AssertionError("unreachable")

@@ -1,0 +1,241 @@
+"""The synchronous client, on the standard library's `http.client`.
+
+Not on httpx: importing that takes longer than everything else `theater list` does together
+(docs/adr/0013-http-clients.md has the measurements).
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from theater.client import calls
+from theater.client.calls import Call
+from theater.errors import TimedOut, UsageError
+from theater.protocol.actors import ActorView, ServerView, StartRequest
+from theater.protocol.history import EventLine, LogLine, ReplayView, VerifyView
+
+T = TypeVar("T")
+
+_IDLE_S = 30.0
+_BREAKS = (OSError, http.client.HTTPException)
+
+
+class Client:
+    """A server's API as methods; `actor` arguments are ids, unique prefixes or names.
+
+    Errors are those of `theater.errors`. `send`, `request` and `start` carry an idempotency key,
+    made up if none is given, and are tried again, up to `retries` times, when a connection fails.
+    May be used from several threads.
+    """
+
+    def __init__(self, address: str, token: str | None = None, *, retries: int = 2) -> None:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(
+                f"{address!r} is not the address of a server, as http://127.0.0.1:9000"
+            )
+        self.address = address.rstrip("/")
+        self._secure = parts.scheme == "https"
+        self._host = parts.hostname
+        self._port = parts.port
+        self._retries = retries
+        self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        self._idle: list[tuple[float, http.client.HTTPConnection]] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, connection in idle:
+            connection.close()
+
+    def about(self) -> ServerView:
+        """Return who answers."""
+        return self._call(calls.about())
+
+    def add_component(self, wasm: bytes) -> str:
+        """Upload a component unless the server has it, and return its SHA-256 in hexadecimal."""
+        digest = sha256(wasm).hexdigest()
+        if not self._call(calls.has_component(digest)):
+            self._call(calls.put_component(digest, wasm))
+        return digest
+
+    def start(
+        self,
+        manifest: str,
+        *,
+        path: str,
+        component: str,
+        name: str | None = None,
+        state: bytes | None = None,
+        key: str | None = None,
+    ) -> ActorView:
+        """Start an actor from a manifest's text, after substitution, and a component's SHA-256."""
+        wanted = StartRequest(
+            manifest=manifest, path=path, component=component, name=name, state=state
+        )
+        return self._call(calls.start(wanted, key))
+
+    def actors(self, *, ended: bool = False) -> list[ActorView]:
+        """Return the living actors; with `ended` the others too."""
+        return self._call(calls.actors(ended)).actors
+
+    def actor(self, actor: str) -> ActorView:
+        """Return one actor."""
+        return self._call(calls.actor(actor))
+
+    def send(self, actor: str, body: bytes, *, key: str | None = None) -> str:
+        """Send a message and return its id once it is on disk."""
+        return self._call(calls.send(actor, body, key)).message
+
+    def request(
+        self, actor: str, body: bytes, *, timeout_ms: int | None = None, key: str | None = None
+    ) -> bytes:
+        """Ask an actor and return its answer; ActorFailed if it answers with an error."""
+        return self._call(calls.request(actor, body, timeout_ms, key))
+
+    def stop(self, actor: str, *, force: bool = False) -> ActorView:
+        """Stop an actor and return it as it ended."""
+        return self._call(calls.stop(actor, force))
+
+    def wait(self, actor: str, timeout_s: float | None = None) -> ActorView:
+        """Return the actor once it ended; TimedOut if it still lives after `timeout_s`."""
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            left = calls.ANSWER_S if end is None else max(0.0, end - time.monotonic())
+            try:
+                return self._call(calls.wait(actor, left))
+            except TimedOut as error:
+                if error.code != "wait.timed_out" or (end and time.monotonic() >= end):
+                    raise
+
+    def state(self, actor: str, at: int | None = None) -> bytes | None:
+        """Return the state now, or after the event with seq `at`."""
+        return self._call(calls.state(actor, at))
+
+    def events(
+        self,
+        actor: str,
+        *,
+        start: int = 0,
+        limit: int | None = None,
+        type: str | None = None,
+        follow: bool = False,
+    ) -> Iterator[EventLine]:
+        """Yield events from seq `start` on whose type matches the pattern `type`."""
+        lines = self.event_lines(actor, start=start, limit=limit, type=type, follow=follow)
+        return (msgspec.json.decode(line, type=EventLine) for line in lines)
+
+    def event_lines(
+        self,
+        actor: str,
+        *,
+        start: int = 0,
+        limit: int | None = None,
+        type: str | None = None,
+        follow: bool = False,
+    ) -> Iterator[bytes]:
+        """Yield the same as `events`, as the lines of an exported chain, without their newlines."""
+        return self._lines(calls.events(actor, start, limit, type, follow))
+
+    def logs(
+        self, actor: str, *, start: int = 0, limit: int | None = None, follow: bool = False
+    ) -> Iterator[LogLine]:
+        """Yield the lines of the log, those of events from seq `start` on."""
+        lines = self._lines(calls.logs(actor, start, limit, follow))
+        return (msgspec.json.decode(line, type=LogLine) for line in lines)
+
+    def verify(self, actor: str) -> VerifyView:
+        """Have the chain recomputed."""
+        return self._call(calls.verify(actor))
+
+    def replay(self, actor: str, *, until: int | None = None) -> ReplayView:
+        """Have the chain re-executed, up to the event with seq `until`, without any effect."""
+        return self._call(calls.replay(actor, until))
+
+    def _call(self, call: Call[T]) -> T:
+        response, connection = self._open(call)
+        try:
+            body = response.read()
+        except _BREAKS as error:
+            connection.close()
+            raise calls.unreachable(self.address, error) from None
+        if response.will_close:
+            connection.close()
+        else:
+            with self._lock:
+                self._idle.append((time.monotonic(), connection))
+        if response.status >= 400 and call.method != "HEAD":
+            raise calls.failure(response.status, body, call.path)
+        return call.read(response.status, body)
+
+    def _lines(self, call: Call[None]) -> Iterator[bytes]:
+        response, connection = self._open(call)
+        try:
+            if response.status != 200:
+                raise calls.failure(response.status, response.read(), call.path)
+            rest = b""
+            while piece := response.read1(1 << 16):
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    if line:
+                        yield calls.line_of(line)
+        except _BREAKS as error:
+            raise calls.unreachable(self.address, error) from None
+        finally:
+            connection.close()
+
+    def _open(self, call: Call[T]) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
+        """Send a call and return the answer's head, trying again where that is harmless."""
+        for attempt in range(self._retries + 1):
+            connection = self._connection(call.timeout_s)
+            try:
+                connection.request(
+                    call.method, call.path, call.body, {**self._headers, **call.headers}
+                )
+                return connection.getresponse(), connection
+            except TimeoutError:
+                connection.close()
+                raise TimedOut(
+                    f"the server did not answer within {call.timeout_s:g} s",
+                    code="client.timed_out",
+                ) from None
+            except _BREAKS as error:
+                connection.close()
+                if not call.again or attempt == self._retries:
+                    raise calls.unreachable(self.address, error) from None
+                time.sleep(0.1 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
+        now = time.monotonic()
+        with self._lock:
+            while self._idle:
+                since, kept = self._idle.pop()
+                if now - since < _IDLE_S and kept.sock is not None:
+                    kept.sock.settimeout(timeout_s)
+                    return kept
+                kept.close()
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        return kind(self._host, self._port, timeout=timeout_s)

@@ -1,0 +1,240 @@
+"""What a client asks of a server, without saying how it gets there.
+
+A Call is a request and the way to read its answer. The synchronous and the asynchronous client send
+the same Calls, so they can't come to mean different things.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from theater.errors import NotFound, TheaterError, Unavailable
+from theater.limits import CLIENT_WAIT_MS_MAX
+from theater.protocol.actors import (
+    ActorList,
+    ActorView,
+    ComponentReceipt,
+    SendReceipt,
+    ServerView,
+    StartRequest,
+    StopRequest,
+)
+from theater.protocol.errors import ErrorBody, error_of
+from theater.protocol.history import ReplayRequest, ReplayView, VerifyView
+from theater.protocol.names import API, BYTES, IDEMPOTENCY_KEY, JSON, JSON_LINES
+
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+
+ANSWER_S: Final = 30.0
+COMPILE_S: Final = 300.0
+PROOF_S: Final = 3600.0
+REQUEST_S: Final = 3600.0
+STREAM_S: Final = 60.0
+_MARGIN_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request. `read` gets the status and body of an answer that is not an error.
+
+    `timeout_s` bounds each wait for bytes. A call with `again` may be made again when a connection
+    fails, because it changes nothing or carries a key under which the server does it once.
+    """
+
+    method: str
+    path: str
+    read: Callable[[int, bytes], T]
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    timeout_s: float = ANSWER_S
+    again: bool = False
+
+
+def about() -> Call[ServerView]:
+    return _get(API, ServerView)
+
+
+def start(wanted: StartRequest, key: str | None) -> Call[ActorView]:
+    return Call(
+        "POST",
+        f"{API}/actors",
+        _reader(ActorView),
+        msgspec.json.encode(wanted),
+        {"content-type": JSON, IDEMPOTENCY_KEY: key or new_key()},
+        COMPILE_S,
+        again=True,
+    )
+
+
+def has_component(sha256: str) -> Call[bool]:
+    return Call(
+        "HEAD", f"{API}/components/{_part(sha256)}", lambda status, _: status == 200, again=True
+    )
+
+
+def put_component(sha256: str, wasm: bytes) -> Call[ComponentReceipt]:
+    return Call(
+        "PUT",
+        f"{API}/components/{_part(sha256)}",
+        _reader(ComponentReceipt),
+        wasm,
+        {"content-type": BYTES},
+        COMPILE_S,
+        again=True,
+    )
+
+
+def actors(ended: bool) -> Call[ActorList]:
+    return _get(f"{API}/actors{_query(ended='true' if ended else None)}", ActorList)
+
+
+def actor(text: str) -> Call[ActorView]:
+    return _get(_actor(text), ActorView)
+
+
+def send(text: str, body: bytes, key: str | None) -> Call[SendReceipt]:
+    return Call(
+        "POST",
+        _actor(text, "send"),
+        _reader(SendReceipt),
+        body,
+        {"content-type": BYTES, IDEMPOTENCY_KEY: key or new_key()},
+        again=True,
+    )
+
+
+def request(text: str, body: bytes, timeout_ms: int | None, key: str | None) -> Call[bytes]:
+    return Call(
+        "POST",
+        _actor(text, "request") + _query(timeout_ms=timeout_ms),
+        lambda _, answer: answer,
+        body,
+        {"content-type": BYTES, IDEMPOTENCY_KEY: key or new_key()},
+        REQUEST_S if timeout_ms is None else timeout_ms / 1000 + _MARGIN_S,
+        again=True,
+    )
+
+
+def stop(text: str, force: bool) -> Call[ActorView]:
+    body = msgspec.json.encode(StopRequest(force=force))
+    return Call(
+        "POST", _actor(text, "stop"), _reader(ActorView), body, {"content-type": JSON}, PROOF_S
+    )
+
+
+def wait(text: str, timeout_s: float) -> Call[ActorView]:
+    """One long poll; a longer wait is several of them."""
+    bound_ms = min(int(timeout_s * 1000), CLIENT_WAIT_MS_MAX)
+    return Call(
+        "GET",
+        _actor(text, "wait") + _query(timeout_ms=bound_ms),
+        _reader(ActorView),
+        timeout_s=bound_ms / 1000 + _MARGIN_S,
+        again=True,
+    )
+
+
+def state(text: str, at: int | None) -> Call[bytes | None]:
+    return Call(
+        "GET",
+        _actor(text, "state") + _query(at=at),
+        lambda status, body: None if status == 204 else body,
+        again=True,
+    )
+
+
+def events(text: str, start: int, limit: int | None, type_: str | None, follow: bool) -> Call[None]:
+    query = _query(
+        **{"from": start, "limit": limit, "type": type_, "follow": "true" if follow else None}
+    )
+    return _stream(_actor(text, "events") + query)
+
+
+def logs(text: str, start: int, limit: int | None, follow: bool) -> Call[None]:
+    query = _query(**{"from": start, "limit": limit, "follow": "true" if follow else None})
+    return _stream(_actor(text, "logs") + query)
+
+
+def verify(text: str) -> Call[VerifyView]:
+    return Call("POST", _actor(text, "verify"), _reader(VerifyView), timeout_s=PROOF_S)
+
+
+def replay(text: str, until: int | None) -> Call[ReplayView]:
+    body = msgspec.json.encode(ReplayRequest(until=until))
+    return Call(
+        "POST", _actor(text, "replay"), _reader(ReplayView), body, {"content-type": JSON}, PROOF_S
+    )
+
+
+def new_key() -> str:
+    """Return a key that nobody used before."""
+    return secrets.token_hex(16)
+
+
+def failure(status: int, body: bytes, path: str) -> TheaterError:
+    """Return the error that an answer means."""
+    try:
+        return error_of(status, msgspec.json.decode(body, type=ErrorBody))
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        if status == 404:
+            return NotFound(f"there is no {path} on the server")
+        text = body[:200].decode("utf-8", "replace")
+        return Unavailable(f"the server answered {status} and not in our words: {text}")
+
+
+def line_of(raw: bytes) -> bytes:
+    """Return a line of a stream as it is; raise the error that it is instead, if it is one."""
+    if raw.startswith(b'{"error":'):
+        raise error_of(500, msgspec.json.decode(raw, type=_Broken).error)
+    return raw
+
+
+def unreachable(address: str, error: Exception) -> Unavailable:
+    """Return the error for a server that could not be talked to."""
+    return Unavailable(
+        f"no server answers at {address} ({error}); start one with `theater server`, or say where "
+        "it is with --address",
+        code="server.unreachable",
+        address=address,
+    )
+
+
+class _Broken(msgspec.Struct, frozen=True):
+    error: ErrorBody
+
+
+def _get(path: str, shape: type[S]) -> Call[S]:
+    return Call("GET", path, _reader(shape), again=True)
+
+
+def _stream(path: str) -> Call[None]:
+    headers = {"accept": JSON_LINES}
+    return Call("GET", path, lambda _status, _body: None, b"", headers, STREAM_S, again=True)
+
+
+def _reader(shape: type[S]) -> Callable[[int, bytes], S]:
+    def read(_status: int, body: bytes) -> S:
+        return msgspec.json.decode(body, type=shape)
+
+    return read
+
+
+def _actor(text: str, verb: str | None = None) -> str:
+    path = f"{API}/actors/{_part(text)}"
+    return path if verb is None else f"{path}/{verb}"
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _query(**fields: str | int | None) -> str:
+    given = {name: value for name, value in fields.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""

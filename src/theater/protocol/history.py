@@ -1,0 +1,85 @@
+"""Histories on the wire: events, lines of a log, and the reports of verify and replay."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class EventLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One event, the same shape as a line of an exported chain. `data_cbor` is base64."""
+
+    hash: str
+    parent_hash: str | None
+    event_type: str
+    data: object
+    seq: int
+    at: int
+    time: str
+    data_digest: str
+    data_cbor: str | None
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line of an actor's log; `source` is log, stdout or stderr, `seq` that of its event."""
+
+    seq: int
+    at: int
+    time: str
+    source: str
+    text: str
+
+
+class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """With `until` the re-execution ends behind the event with that seq."""
+
+    until: int | None = None
+
+
+class ProblemView(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The first event that does not follow. `reason` is one of the words of the chain's format."""
+
+    seq: int
+    hash: str | None
+    reason: str
+    detail: str
+
+
+class VerifyView(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What verification found.
+
+    `full` counts events that were checked with their data, `digest_only` those whose data is
+    gone. `complete` says whether the chain is closed by an `actor-stop`. `against` says which
+    head the end was compared with, null if the chain stood alone.
+    """
+
+    ok: bool
+    events: int
+    head: str
+    full: int
+    digest_only: int
+    complete: bool
+    against: str | None
+    problem: ProblemView | None
+
+
+class DivergenceView(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a re-execution left its recording, as text for people."""
+
+    seq: int
+    function: str | None
+    expected: str
+    actual: str
+
+
+class ReplayView(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What re-execution found. `seconds` is how long it took; heads are hexadecimal."""
+
+    equal: bool
+    events: int
+    calls: int
+    head: str
+    expected_head: str
+    divergence: DivergenceView | None
+    not_reproducible: int
+    unverified_engine: bool
+    seconds: float

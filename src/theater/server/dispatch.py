@@ -1,0 +1,242 @@
+"""The one dispatch behind every door of the server: what can be asked of a node, as coroutines.
+
+HTTP routes, and whatever else speaks for clients, call this and nothing else of the node. Calls
+that end by a future are awaited through the bridge; calls that read or compile run on threads of
+their own, so that the loop never waits for a disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from typing import TypeVar
+
+from theater.chain.event import Event
+from theater.errors import TimedOut, UsageError
+from theater.handlers import GRANT_TYPES
+from theater.ids import ACTOR_ID
+from theater.limits import EVENTS_PER_CHUNK, MIB
+from theater.manifest import parse
+from theater.protocol.actors import ActorView, StartRequest
+from theater.protocol.history import ReplayView, VerifyView
+from theater.protocol.names import ENDED
+from theater.runtime.node import ActorInfo, Node
+from theater.server.bridge import Bridge
+from theater.server.feed import Feed
+from theater.server.views import actor_view, replay_view, verify_view
+
+T = TypeVar("T")
+
+_CHUNK_BYTES = 1 * MIB
+_BEAT_S = 15.0
+
+
+class Dispatch:
+    """A node as seen from one event loop. `actor` arguments are ids, names or unique prefixes."""
+
+    def __init__(self, node: Node, loop: asyncio.AbstractEventLoop, *, subscriptions: int) -> None:
+        self._node = node
+        self._loop = loop
+        self._bridge = Bridge(loop)
+        self._feed = Feed(loop, node.watch, subscriptions)
+        self._readers = ThreadPoolExecutor(8, "theater-read")
+        self._endings: dict[str, Future[ActorInfo]] = {}
+        # Compiling and re-executing keep a core busy for seconds: they queue among themselves.
+        self._labourers = ThreadPoolExecutor(2, "theater-work")
+
+    def end_streams(self) -> None:
+        """End what would otherwise go on for ever."""
+        self._feed.close()
+
+    def close(self) -> None:
+        """End every stream, and answer everyone who still waits."""
+        self._feed.close()
+        self._bridge.close()
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._labourers.shutdown(wait=False, cancel_futures=True)
+
+    # Messages
+
+    async def send(self, actor: str, body: bytes, key: str | None) -> str:
+        """Return the message's id once it is accepted and on disk."""
+        return await self._bridge.result(self._node.send(await self.actor_id(actor), body, key=key))
+
+    async def request(
+        self, actor: str, body: bytes, key: str | None, timeout_ms: int | None
+    ) -> bytes:
+        """Return the actor's answer once it is on disk."""
+        return await self._bridge.result(
+            self._node.request(await self.actor_id(actor), body, key=key, timeout_ms=timeout_ms)
+        )
+
+    # Actors
+
+    async def actor_id(self, text: str) -> str:
+        """Return the id that `text` means; a whole id is taken as it is."""
+        if ACTOR_ID.fullmatch(text):
+            return text
+        return await self._read(lambda: self._node.find(text))
+
+    async def start(self, wanted: StartRequest, key: str | None) -> ActorView:
+        """Start an actor and return it once its `actor-start` is on disk."""
+
+        def begin() -> Future[ActorInfo]:
+            manifest = parse(wanted.manifest, grant_types=GRANT_TYPES, path=wanted.path)
+            return self._node.start(
+                manifest, component=wanted.component, name=wanted.name, state=wanted.state, key=key
+            )
+
+        return actor_view(await self._bridge.result(await self._work(begin)))
+
+    async def stop(self, actor: str, *, force: bool) -> ActorView:
+        found = await self.actor_id(actor)
+        stopping = await self._read(lambda: self._node.stop(found, force=force))
+        return actor_view(await self._bridge.result(stopping))
+
+    async def wait(self, actor: str, timeout_s: float) -> ActorView:
+        """Return the actor once it ended; TimedOut if it still lives after `timeout_s`."""
+        found = await self.actor_id(actor)
+        # Shared by all who wait, so that one who asks again and again leaves nothing behind.
+        ending = self._endings.get(found)
+        if ending is None:
+            ending = self._endings[found] = await self._read(lambda: self._node.wait(found))
+            ending.add_done_callback(lambda _: self._endings.pop(found, None))
+        try:
+            async with asyncio.timeout(timeout_s):
+                return actor_view(await self._bridge.result(ending))
+        except TimeoutError:
+            raise TimedOut(
+                f"the actor still lives after {timeout_s:g} s; ask again to wait longer",
+                code="wait.timed_out",
+            ) from None
+
+    async def actors(self, *, ended: bool) -> list[ActorView]:
+        return [actor_view(info) for info in await self._read(lambda: self._node.list(ended))]
+
+    async def actor(self, actor: str) -> ActorView:
+        found = await self.actor_id(actor)
+        return actor_view(await self._read(lambda: self._node.info(found)))
+
+    async def state(self, actor: str, at: int | None) -> bytes | None:
+        """Return the state now, or as it was after the event with seq `at`."""
+        found = await self.actor_id(actor)
+        return await self._read(lambda: self._node.state(found, at))
+
+    # Components
+
+    async def has_component(self, sha256: str) -> bool:
+        return await self._read(lambda: self._node.has_component(sha256))
+
+    async def add_component(self, wasm: bytes, named: str) -> str:
+        """Keep a component that a client named by its SHA-256; UsageError if it is another one."""
+
+        def add() -> str:
+            found = sha256(wasm).hexdigest()
+            if found != named:
+                raise UsageError(
+                    f"the body's SHA-256 is {found}, not {named}", code="component.hash"
+                )
+            return self._node.add_component(wasm)
+
+        return await self._work(add)
+
+    # Histories
+
+    async def verify(self, actor: str) -> VerifyView:
+        found = await self.actor_id(actor)
+        return verify_view(await self._work(lambda: self._node.verify(found)))
+
+    async def replay(self, actor: str, until: int | None) -> ReplayView:
+        found = await self.actor_id(actor)
+        return replay_view(await self._work(lambda: self._node.replay(found, until=until)))
+
+    def content_nowait(self, digest: bytes) -> bytes | None:
+        """Return content; for the `render` of `history`, which runs on a reader's thread."""
+        return self._node.content(digest)
+
+    async def history(
+        self,
+        actor: str,
+        *,
+        start: int,
+        limit: int | None,
+        follow: bool,
+        render: Callable[[Event], bytes],
+    ) -> AsyncIterator[bytes]:
+        """Yield the rendered events from seq `start` on, several at a time.
+
+        `render` runs on a reader's thread and returns b"" for an event that is not wanted. With
+        `follow` live events come after the history, without a gap or a double; the stream ends
+        behind the last event of an actor that ended. An empty piece is a sign of life.
+        """
+        subscription = self._feed.subscription(actor) if follow else nullcontext(asyncio.Event())
+        with subscription as grew:
+            while True:
+                grew.clear()
+                # Asked before reading: what was recorded before it ended is then read for sure.
+                info = await self._read(lambda: self._node.info(actor))
+                # Without `follow` a chain that grows faster than it is read must still end.
+                while (follow or start < info.events) and limit != 0 and not self._feed.closed:
+                    piece = await self._read(partial(self._piece, actor, start, limit, render))
+                    if piece.rendered:
+                        yield piece.rendered
+                    if piece.next == start:
+                        break
+                    start = piece.next
+                    limit = None if limit is None else limit - piece.kept
+                if not follow or limit == 0 or info.status in ENDED or self._feed.closed:
+                    return
+                try:
+                    async with asyncio.timeout(_BEAT_S):
+                        await grew.wait()
+                except TimeoutError:
+                    yield b""
+
+    def _piece(
+        self, actor: str, start: int, limit: int | None, render: Callable[[Event], bytes]
+    ) -> _Piece:
+        rendered: list[bytes] = []
+        size = 0
+        for event in self._node.events(actor, start, EVENTS_PER_CHUNK):
+            start = event.seq + 1
+            line = render(event)
+            if line:
+                rendered.append(line)
+                size += len(line)
+            if size > _CHUNK_BYTES or len(rendered) == limit:
+                break
+        return _Piece(b"".join(rendered), len(rendered), start)
+
+    async def _read(self, call: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(self._readers, call)
+
+    async def _work(self, call: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(self._labourers, call)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some events as bytes, how many of them were wanted, and the seq behind the last one read."""
+
+    rendered: bytes
+    kept: int
+    next: int
+
+
+def seq_of(text: str, what: str) -> int:
+    """Return a position in a chain that a client wrote; UsageError if it is none."""
+    if not text.isascii() or not text.isdigit() or len(text) > 19:
+        raise UsageError(f"{what} is a position in a chain, 0 or more", code="query.invalid")
+    return int(text)
+
+
+def flag_of(text: str, what: str) -> bool:
+    """Return what a client wrote for a yes or no."""
+    if text not in ("true", "false"):
+        raise UsageError(f"{what} is true or false", code="query.invalid")
+    return text == "true"

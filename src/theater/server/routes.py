@@ -1,0 +1,173 @@
+"""Every route of the API as data: what serves it, and what the OpenAPI document says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from theater.protocol.actors import (
+    ActorList,
+    ActorView,
+    ComponentReceipt,
+    Health,
+    SendReceipt,
+    ServerView,
+    StartRequest,
+    StopRequest,
+)
+from theater.protocol.history import EventLine, LogLine, ReplayRequest, ReplayView, VerifyView
+from theater.protocol.names import API, BYTES, EVENT_STREAM, JSON, JSON_LINES
+from theater.server import histories, management
+from theater.server.dispatch import Dispatch
+from theater.server.exchange import Exchange
+
+Serve = Callable[[Exchange, Dispatch], Awaitable[None]]
+Content = Mapping[str, object]
+"""What a body can be: content types with their shapes, bytes for raw ones."""
+
+_RAW: Final = {BYTES: bytes}
+
+
+def _json(shape: object) -> Content:
+    return {JSON: shape}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`serve` is None for routes that the edge serves before any routing.
+
+    `query` are the query's fields with their meanings; `keyed` routes take an Idempotency-Key.
+    """
+
+    method: str
+    path: str
+    serve: Serve | None
+    summary: str
+    answers: Mapping[int, Content]
+    body: Content | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    keyed: bool = False
+
+
+_ACTOR = f"{API}/actors/{{actor}}"
+_FOLLOW = "true: live events after the history, until the actor ends"
+
+ROUTES: Final = (
+    Route("GET", "/healthz", None, "The process answers; needs no token", {200: _json(Health)}),
+    Route("GET", "/readyz", None, "The node is open and takes requests", {200: _json(Health)}),
+    Route("GET", f"{API}/openapi.json", None, "This document", {200: _json(object)}),
+    Route("GET", API, management.about, "Who answers", {200: _json(ServerView)}),
+    Route(
+        "PUT",
+        f"{API}/components/{{sha256}}",
+        management.put_component,
+        "Keep a component under its SHA-256",
+        {200: _json(ComponentReceipt)},
+        body=_RAW,
+    ),
+    Route(
+        "HEAD",
+        f"{API}/components/{{sha256}}",
+        management.head_component,
+        "Whether the server has a component",
+        {200: {}, 404: {}},
+    ),
+    Route(
+        "POST",
+        f"{API}/actors",
+        management.start,
+        "Start an actor",
+        {201: _json(ActorView)},
+        body=_json(StartRequest),
+        keyed=True,
+    ),
+    Route(
+        "GET",
+        f"{API}/actors",
+        management.actors,
+        "All living actors",
+        {200: _json(ActorList)},
+        query={"ended": "true: those that ended too"},
+    ),
+    Route("GET", _ACTOR, management.actor, "One actor", {200: _json(ActorView)}),
+    Route(
+        "GET",
+        f"{_ACTOR}/state",
+        management.state,
+        "Its state as raw bytes; 204 if it has none",
+        {200: _RAW, 204: {}},
+        query={"at": "the state after the event with this seq"},
+    ),
+    Route(
+        "GET",
+        f"{_ACTOR}/events",
+        histories.events,
+        "Its events, oldest first",
+        {200: {JSON_LINES: EventLine, EVENT_STREAM: EventLine}},
+        query={
+            "from": "the first seq",
+            "limit": "at most so many events",
+            "type": "a pattern with * and ?, as in theater:simple/store/*",
+            "follow": _FOLLOW,
+        },
+    ),
+    Route(
+        "GET",
+        f"{_ACTOR}/logs",
+        histories.logs,
+        "The lines of its log",
+        {200: {JSON_LINES: LogLine, EVENT_STREAM: LogLine}},
+        query={"from": "the first seq", "limit": "at most so many lines", "follow": _FOLLOW},
+    ),
+    Route(
+        "POST",
+        f"{_ACTOR}/send",
+        None,
+        "Send a message",
+        {202: _json(SendReceipt)},
+        body=_RAW,
+        keyed=True,
+    ),
+    Route(
+        "POST",
+        f"{_ACTOR}/request",
+        None,
+        "Ask and wait for the answer; 422 if the actor answers with an error",
+        {200: _RAW},
+        body=_RAW,
+        query={"timeout_ms": "how long to wait for the answer"},
+        keyed=True,
+    ),
+    Route(
+        "POST",
+        f"{_ACTOR}/stop",
+        management.stop,
+        "Stop it",
+        {200: _json(ActorView)},
+        body=_json(StopRequest),
+    ),
+    Route(
+        "GET",
+        f"{_ACTOR}/wait",
+        management.wait,
+        "Wait until it ended; 504 if it still lives then",
+        {200: _json(ActorView)},
+        query={"timeout_ms": "how long to wait, at most 60000"},
+    ),
+    Route(
+        "POST",
+        f"{_ACTOR}/verify",
+        management.verify,
+        "Recompute its chain",
+        {200: _json(VerifyView)},
+    ),
+    Route(
+        "POST",
+        f"{_ACTOR}/replay",
+        management.replay,
+        "Re-execute its chain, without any effect",
+        {200: _json(ReplayView)},
+        body=_json(ReplayRequest),
+    ),
+)
