@@ -22,6 +22,7 @@ import threading
 from pathlib import Path
 
 import wasmtime
+from wasmtime.component import Component as WasmComponent
 
 import theater
 from theater.engine.compile_child import REFUSED
@@ -50,7 +51,7 @@ class Artifacts:
 
     def load(
         self, engine: wasmtime.Engine, wasm: bytes, sha256: bytes, timeout_s: float
-    ) -> wasmtime.component.Component:
+    ) -> WasmComponent:
         """The compiled form of a component. ComponentError if it can't be compiled in its bounds."""
         stem = f"{sha256.hex()}-{self._settings.key()}"
         for path in self._directory.glob(f"{stem}-*.cwasm"):
@@ -93,11 +94,11 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _load(engine: wasmtime.Engine, path: Path) -> wasmtime.component.Component | None:
+def _load(engine: wasmtime.Engine, path: Path) -> WasmComponent | None:
     try:
         if path.stem.rpartition("-")[2] != _digest(path):
             return None
-        return wasmtime.component.Component.deserialize_file(engine, str(path))
+        return WasmComponent.deserialize_file(engine, str(path))
     except (OSError, wasmtime.WasmtimeError):
         return None
 

@@ -100,6 +100,10 @@ class Call:
                 return self.end(Ended("host", None, detail, error))
 
 
+def _give_nothing(_: object) -> bytes:
+    raise CodecError("this function has no result")
+
+
 def trampoline(function: ImportedFunction, resources: dict[str, int]) -> Any:
     """The C function that stands for an imported function in the linker."""
     lift = lift_all([wit for _, wit in function.type.params])
@@ -115,22 +119,26 @@ def trampoline(function: ImportedFunction, resources: dict[str, int]) -> Any:
             call.leave()
             parts: list[bytes] = []
             values = lift((arguments or 0) >> 3, parts.append, context)
-            slot = results >> 3 if lower is not None else 0
+            encoded = b"".join(parts) if recorded else b""
+            if lower is None:
+                call.interceptor.host_call(function, values, encoded, _give_nothing)
+                return call.resume()
+            given = False
 
             def give(value: object) -> bytes:
-                nonlocal slot
-                if lower is None or not slot:
-                    raise CodecError(f"{function.name} has no result, or had it already")
-                place, slot = slot, 0
+                nonlocal given
+                if given:
+                    raise CodecError(f"{function.name} was given its result twice")
+                given = True
                 output: list[bytes] = []
-                lower(place, value, output.append, context)
+                lower(results >> 3, value, output.append, context)
                 return b"".join(output) if recorded else b""
 
-            call.interceptor.host_call(function, values, b"".join(parts) if recorded else b"", give)
-            if slot:
+            call.interceptor.host_call(function, values, encoded, give)
+            if not given:
                 raise CodecError(f"{function.name} was given no result")
             return call.resume()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - nothing may cross into wasmtime
             return call.raised(error)
 
     return native.HOST_CALL(serve)
@@ -145,7 +153,7 @@ def dropper(name: str) -> Any:
             call.leave()
             call.interceptor.resource_dropped(name, number)
             return call.resume()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - nothing may cross into wasmtime
             return call.raised(error)
 
     return native.RESOURCE_DROP(drop)
@@ -158,7 +166,7 @@ def _tick(context: int, _data: int, ticks: int, kind: int) -> int | None:
         native.WORDS[ticks >> 3] = 1
         native.BYTES[kind] = 0
         return error
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - nothing may cross into wasmtime
         return call.raised(error)
 
 

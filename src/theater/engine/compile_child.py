@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> int:
     """Compile standard input to a file; the exit code."""
     _bound()
     import wasmtime
+    from wasmtime.component import Component as WasmComponent
 
     from theater.engine.settings import Settings
 
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
     engine = wasmtime.Engine(settings.configuration())
     wasm = sys.stdin.buffer.read()
     try:
-        component = wasmtime.component.Component(engine, wasm)
+        component = WasmComponent(engine, wasm)
     except wasmtime.WasmtimeError as error:
         sys.stdout.write(str(error))
         return REFUSED

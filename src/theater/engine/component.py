@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-import wasmtime
+from wasmtime.component import Component as WasmComponent
+from wasmtime.component import ResourceType
 
 from theater.engine import native
 from theater.engine.call import dropper, trampoline
@@ -33,7 +34,7 @@ class Component:
         self,
         engine: Engine,
         sha256: bytes,
-        compiled: wasmtime.component.Component,
+        compiled: WasmComponent,
         reflection: Reflection,
     ) -> None:
         self.sha256: Final = sha256
@@ -129,7 +130,7 @@ class Component:
             raw = name.encode()
             known = self._droppers.get(resource.index)
             if known is None:
-                kind = wasmtime.component.ResourceType.host(resource.index)
+                kind = ResourceType.host(resource.index)
                 known = self._droppers[resource.index] = (kind, dropper(resource.name))
             kind, drop = known
             _check(

@@ -11,6 +11,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 import wasmtime
+from wasmtime.component import Component as WasmComponent
 
 from theater.engine import native
 from theater.engine.artifacts import Artifacts
@@ -49,10 +50,8 @@ class Engine:
         self._engine = wasmtime.Engine(self._settings.configuration())
         self._compile_timeout_s = compile_timeout_s
         self._lock = threading.Lock()
-        self._compiling: dict[bytes, Future[wasmtime.component.Component]] = {}
-        self._compiled: WeakValueDictionary[bytes, wasmtime.component.Component] = (
-            WeakValueDictionary()
-        )
+        self._compiling: dict[bytes, Future[WasmComponent]] = {}
+        self._compiled: WeakValueDictionary[bytes, WasmComponent] = WeakValueDictionary()
         self._linked: WeakValueDictionary[tuple[bytes, tuple[bool, ...]], Component] = (
             WeakValueDictionary()
         )
@@ -107,7 +106,7 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _compile_once(self, wasm: bytes, sha256: bytes) -> wasmtime.component.Component:
+    def _compile_once(self, wasm: bytes, sha256: bytes) -> WasmComponent:
         with self._lock:
             compiled = self._compiled.get(sha256)
             if compiled is not None:

@@ -16,7 +16,7 @@ from theater.engine import native
 from theater.engine.call import ON_EPOCH, RUNNING, Call, Switch
 from theater.engine.outcome import Ended, Interceptor, Outcome
 from theater.engine.traps import classify
-from theater.errors import Conflict, Unavailable, UsageError
+from theater.errors import Conflict, Unavailable
 from theater.limits import (
     CORE_INSTANCES_MAX,
     LIVE_INSTANCES_MAX,
@@ -27,7 +27,7 @@ from theater.limits import (
 )
 
 if TYPE_CHECKING:
-    from theater.engine.component import Component
+    from theater.engine.component import Component, ExportShape
 
 _UNLIMITED_FUEL: Final = 2**63
 
@@ -77,6 +77,29 @@ def live_instances() -> int:
     return _CENSUS.count
 
 
+class _Entry:
+    """An export in one instance: the function, and room for its arguments and its result."""
+
+    __slots__ = ("_addresses", "_zeros", "found", "function", "result", "shape", "values")
+
+    def __init__(self, shape: ExportShape) -> None:
+        room = native.VAL_BYTES * (shape.count + 1)
+        self.shape = shape
+        self.function = native.Buffer(native.FUNCTION_BYTES)
+        self.found = False
+        self.values = native.Buffer(room)
+        self.result = self.values.address + native.VAL_BYTES * shape.count
+        self._addresses = range(self.values.address, self.values.address + room, native.VAL_BYTES)
+        self._zeros = bytes(room)
+
+    def clear(self) -> None:
+        """Give back what arguments and result hold; the library drops what it finds in a slot."""
+        for address in self._addresses:
+            native.delete_value(address)
+        first = self.values.address
+        native.BYTES[first : first + len(self._zeros)] = self._zeros
+
+
 class Instance:
     """One instance, not begun yet. Any thread may call it, and only one at a time."""
 
@@ -88,7 +111,7 @@ class Instance:
         self._store = 0
         self._context = 0
         self._instance: native.Buffer | None = None
-        self._functions: dict[str, native.Buffer] = {}
+        self._entries: dict[str, _Entry] = {}
         self._guest_s = 0.0
         self.dead = False
         """Whether it can't be called any more."""
@@ -155,50 +178,47 @@ class Instance:
         budget_s: float,
         on_busy: Callable[[], None] | None,
     ) -> Outcome:
-        shape = self._component.export(export)
+        entry = self._entries.get(export) or self._entry(export)
         if not self._store:
             self._open()
         context = self._context
-        room = native.VAL_BYTES * (shape.count + 1)
-        values = native.Buffer(room)
-        result = values.address + room - native.VAL_BYTES
+        values = entry.values.address
+        result = entry.result
         call = Call(interceptor, budget_s, on_busy, self._switch)
-        lowered = False
+        entered = False
         finished = False
         try:
-            shape.lower(values.address >> 3, arguments, context)
-            lowered = True
+            entry.shape.lower(values >> 3, arguments, context)
+            entered = True
             RUNNING[context] = call
             self.calls += 1
-            function = self._functions.get(export)
-            error: int | None = None
-            if function is None:
-                error = self._begin(call)
-                function = self._find(export, shape.index) if not error else None
+            error = None if entry.found else self._begin(call, entry)
             if not error:
-                assert function is not None
                 if self._limits.fuel is not None:
                     native.set_fuel(context, self._limits.fuel)
                 native.set_epoch_deadline(context, 1)
                 call.enter()
                 error = native.call_function(
-                    function.address, context, values.address, shape.count, result, 1
+                    entry.function.address, context, values, entry.shape.count, result, 1
                 )
                 call.leave()
             if error:
                 text = native.take_text(error)
                 return call.ended or Ended(*classify(text), text)
-            outcome = shape.returned(result >> 3, context)
+            outcome = entry.shape.returned(result >> 3, context)
             finished = True
             return outcome
         finally:
             RUNNING.pop(context, None)
             call.leave()
             self._guest_s += call.guest_s
-            for address in range(values.address, values.address + room, native.VAL_BYTES):
-                native.delete_value(address)
-            if lowered and not finished:
+            entry.clear()
+            if entered and not finished:
                 self._delete()
+
+    def _entry(self, export: str) -> _Entry:
+        entry = self._entries[export] = _Entry(self._component.export(export))
+        return entry
 
     def _open(self) -> None:
         _CENSUS.admit()
@@ -216,38 +236,37 @@ class Instance:
         )
         native.set_epoch_callback(self._store, ON_EPOCH, None, None)
 
-    def _begin(self, call: Call) -> int | None:
-        """Instantiate, if that has not been done; an error of the library."""
-        if self._instance is not None:
-            return None
-        self._instance = native.Buffer(native.INSTANCE_BYTES)
-        if self._component.fuel:
-            native.set_fuel(self._context, _UNLIMITED_FUEL)
-        native.set_epoch_deadline(self._context, 1)
-        call.enter()
-        error: int | None = native.instantiate(
-            self._component.linker_address,
-            self._context,
-            self._component.address,
-            self._instance.address,
+    def _begin(self, call: Call, entry: _Entry) -> int | None:
+        """Instantiate, if that has not been done, and find the export; an error of the library."""
+        if self._instance is None:
+            instance = native.Buffer(native.INSTANCE_BYTES)
+            if self._component.fuel:
+                native.set_fuel(self._context, _UNLIMITED_FUEL)
+            native.set_epoch_deadline(self._context, 1)
+            call.enter()
+            error: int | None = native.instantiate(
+                self._component.linker_address,
+                self._context,
+                self._component.address,
+                instance.address,
+            )
+            call.leave()
+            if error:
+                return error
+            self._instance = instance
+        found = native.get_function(
+            self._instance.address, self._context, entry.shape.index, entry.function.address
         )
-        call.leave()
-        return error
-
-    def _find(self, export: str, index: int) -> native.Buffer:
-        assert self._instance is not None
-        function = native.Buffer(native.FUNCTION_BYTES)
-        found = native.get_function(self._instance.address, self._context, index, function.address)
         if not found:
-            raise UsageError(f"{export} is no function", code="component.export")
-        self._functions[export] = function
-        return function
+            raise native.LibraryError("an export of the component is not in its instance")
+        entry.found = True
+        return None
 
     def _delete(self) -> None:
         self.dead = True
         store, self._store, self._context = self._store, 0, 0
         self._instance = None
-        self._functions = {}
+        self._entries = {}
         if store:
             native.delete_store(store)
             _CENSUS.leave()

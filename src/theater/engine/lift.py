@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, assert_never
 
 from theater.engine import native
-from theater.engine.native import BYTES, DOUBLES, HALVES, SIGNED, SINGLES, WORDS
+from theater.engine.native import BYTES, DOUBLES, HALVES, SIGNED, SINGLES, VAL_BYTES, WORDS
 from theater.values.cbor import FALSE, NULL, TRUE, head, integer, real, text
 from theater.values.types import (
     BYTES as LIST_OF_U8,
@@ -75,14 +75,41 @@ def lifter(wit: WitType) -> Lift:
 
 def lift_all(types: Sequence[WitType]) -> Callable[[int, Emit, int], tuple[object, ...]]:
     """The function that reads values that stand behind each other, as one array and one tuple."""
-    lifts = [(lifter(wit), 4 * index) for index, wit in enumerate(types)]
+    return _items([lifter(wit) for wit in types])
+
+
+def _items(lifts: Sequence[Lift]) -> Callable[[int, Emit, int], tuple[object, ...]]:
     start = head(4, len(lifts))
+    # A comprehension costs as much as reading a value; most arrays here have one item or two.
+    match lifts:
+        case []:
 
-    def lift(place: int, emit: Emit, context: int) -> tuple[object, ...]:
+            def lift_none(place: int, emit: Emit, context: int) -> tuple[object, ...]:
+                emit(start)
+                return ()
+
+            return lift_none
+        case [only]:
+
+            def lift_one(place: int, emit: Emit, context: int) -> tuple[object, ...]:
+                emit(start)
+                return (only(place, emit, context),)
+
+            return lift_one
+        case [one, two]:
+
+            def lift_two(place: int, emit: Emit, context: int) -> tuple[object, ...]:
+                emit(start)
+                return one(place, emit, context), two(place + 4, emit, context)
+
+            return lift_two
+    offsets = [(lift, 4 * index) for index, lift in enumerate(lifts)]
+
+    def lift_many(place: int, emit: Emit, context: int) -> tuple[object, ...]:
         emit(start)
-        return tuple([read(place + offset, emit, context) for read, offset in lifts])
+        return tuple([lift(place + offset, emit, context) for lift, offset in offsets])
 
-    return lift
+    return lift_many
 
 
 def _maybe(wit: WitType | None) -> Lift:
@@ -177,7 +204,7 @@ def _lift_string(place: int, emit: Emit, context: int) -> str:
 def _lift_bytes(place: int, emit: Emit, context: int) -> bytes:
     size = WORDS[place + 1]
     first = WORDS[place + 2] + 8
-    raw = BYTES[first : first + native.VAL_BYTES * size : native.VAL_BYTES].tobytes()
+    raw = BYTES[first : first + VAL_BYTES * size : VAL_BYTES].tobytes()
     emit(head(2, size))
     emit(raw)
     return raw
@@ -212,13 +239,10 @@ def _list(element: Lift) -> Lift:
 
 
 def _tuple(items: Sequence[Lift]) -> Lift:
-    lifts = [(lift, 4 * index) for index, lift in enumerate(items)]
-    start = head(4, len(lifts))
+    lift_items = _items(items)
 
     def lift(place: int, emit: Emit, context: int) -> tuple[object, ...]:
-        first = WORDS[place + 2] >> 3
-        emit(start)
-        return tuple([read(first + offset, emit, context) for read, offset in lifts])
+        return lift_items(WORDS[place + 2] >> 3, emit, context)
 
     return lift
 

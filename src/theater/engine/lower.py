@@ -14,7 +14,42 @@ from typing import Any, Final, assert_never
 
 from theater.engine import native
 from theater.engine.lift import Emit
-from theater.engine.native import BYTES, DOUBLES, HALVES, SINGLES, VAL_BYTES, WORDS
+from theater.engine.native import (
+    BYTES,
+    DOUBLES,
+    ENTRY_BYTES,
+    HALVES,
+    KIND_BOOL,
+    KIND_CHAR,
+    KIND_ENUM,
+    KIND_F32,
+    KIND_F64,
+    KIND_FLAGS,
+    KIND_LIST,
+    KIND_OPTION,
+    KIND_RECORD,
+    KIND_RESOURCE,
+    KIND_RESULT,
+    KIND_S8,
+    KIND_S16,
+    KIND_S32,
+    KIND_S64,
+    KIND_STRING,
+    KIND_TUPLE,
+    KIND_U8,
+    KIND_U16,
+    KIND_U32,
+    KIND_U64,
+    KIND_VARIANT,
+    SINGLES,
+    VAL_BYTES,
+    WORDS,
+    new_flags,
+    new_list,
+    new_record,
+    new_string,
+    new_tuple,
+)
 from theater.errors import CodecError
 from theater.values.cbor import FALSE, NULL, TRUE, head, integer, real, text
 from theater.values.ranges import HANDLE_MAX, INTEGER_RANGES, is_single, refuse
@@ -46,18 +81,23 @@ Lower = Callable[[int, Any, Emit, int], None]
 _TEMPLATE = native.Buffer(VAL_BYTES)
 """A `false`, of which the library makes one of its own whenever one value is to be allocated."""
 
+_FALSE: Final = _TEMPLATE.address
+
+_CELLS: Final = (bytes((KIND_U8,)) + bytes(VAL_BYTES - 1)) * 1024
+"""Values `0` of type u8, as they lie in memory."""
+
 _NAN_32: Final = 0x7FC00000
 _NAN_64: Final = 0x7FF8000000000000
 
 _INTEGER_KINDS: Final = {
-    Prim.S8: native.KIND_S8,
-    Prim.S16: native.KIND_S16,
-    Prim.S32: native.KIND_S32,
-    Prim.S64: native.KIND_S64,
-    Prim.U8: native.KIND_U8,
-    Prim.U16: native.KIND_U16,
-    Prim.U32: native.KIND_U32,
-    Prim.U64: native.KIND_U64,
+    Prim.S8: KIND_S8,
+    Prim.S16: KIND_S16,
+    Prim.S32: KIND_S32,
+    Prim.S64: KIND_S64,
+    Prim.U8: KIND_U8,
+    Prim.U16: KIND_U16,
+    Prim.U32: KIND_U32,
+    Prim.U64: KIND_U64,
 }
 
 
@@ -75,14 +115,14 @@ def lowerer(wit: WitType, resources: Mapping[str, int]) -> Lower:
         case RecordOf(fields):
             return _record([(name, lowerer(field, resources)) for name, field in fields])
         case VariantOf(cases):
-            return _variant([(name, case and lowerer(case, resources)) for name, case in cases])
+            return _variant([(name, _maybe(case, resources)) for name, case in cases])
         case EnumOf(names):
             return _enum(names)
         case OptionOf(inner):
             lower = lowerer(inner, resources)
             return _wrapped(lower) if nullable(inner) else _option(lower)
         case ResultOf(ok, err):
-            return _result(ok and lowerer(ok, resources), err and lowerer(err, resources))
+            return _result(_maybe(ok, resources), _maybe(err, resources))
         case FlagsOf(names):
             return _flags(names)
         case Resource(name, owned):
@@ -91,13 +131,17 @@ def lowerer(wit: WitType, resources: Mapping[str, int]) -> Lower:
             assert_never(wit)
 
 
+def _maybe(wit: WitType | None, resources: Mapping[str, int]) -> Lower | None:
+    return None if wit is None else lowerer(wit, resources)
+
+
 def nowhere(_: bytes) -> None:
     """Where CBOR goes that nobody wants."""
 
 
 def _new_value() -> int:
     """The address of a new `false` of the library's own."""
-    address: int = native.new_value(_TEMPLATE.address)
+    address: int = native.new_value(_FALSE)
     return address
 
 
@@ -145,7 +189,7 @@ def _lower_bool(place: int, value: Any, emit: Emit, context: int) -> None:
     else:
         refuse("a bool", value)
     WORDS[place + 1] = value
-    BYTES[place << 3] = native.KIND_BOOL
+    BYTES[place << 3] = KIND_BOOL
 
 
 def _lower_char(place: int, value: Any, emit: Emit, context: int) -> None:
@@ -153,7 +197,7 @@ def _lower_char(place: int, value: Any, emit: Emit, context: int) -> None:
         refuse("a char", value)
     emit(text(value))
     HALVES[2 * place + 2] = ord(value)
-    BYTES[place << 3] = native.KIND_CHAR
+    BYTES[place << 3] = KIND_CHAR
 
 
 def _lower_f32(place: int, value: Any, emit: Emit, context: int) -> None:
@@ -163,7 +207,7 @@ def _lower_f32(place: int, value: Any, emit: Emit, context: int) -> None:
         SINGLES[2 * place + 2] = value
     else:
         HALVES[2 * place + 2] = _NAN_32
-    BYTES[place << 3] = native.KIND_F32
+    BYTES[place << 3] = KIND_F32
     emit(real(value))
 
 
@@ -174,7 +218,7 @@ def _lower_f64(place: int, value: Any, emit: Emit, context: int) -> None:
         DOUBLES[place + 1] = value
     else:
         WORDS[place + 1] = _NAN_64
-    BYTES[place << 3] = native.KIND_F64
+    BYTES[place << 3] = KIND_F64
     emit(real(value))
 
 
@@ -185,8 +229,8 @@ def _lower_string(place: int, value: Any, emit: Emit, context: int) -> None:
         raw = value.encode()
     except UnicodeEncodeError:
         raise CodecError("a text has a lone surrogate and can't be written as UTF-8") from None
-    native.new_string((place << 3) + 8, len(raw), raw)
-    BYTES[place << 3] = native.KIND_STRING
+    new_string((place << 3) + 8, len(raw), raw)
+    BYTES[place << 3] = KIND_STRING
     emit(head(3, len(raw)))
     emit(raw)
 
@@ -195,12 +239,15 @@ def _lower_bytes(place: int, value: Any, emit: Emit, context: int) -> None:
     if type(value) is not bytes:
         refuse("bytes", value)
     size = len(value)
-    native.new_list((place << 3) + 8, size)
+    new_list((place << 3) + 8, size)
     first = WORDS[place + 2]
     end = first + VAL_BYTES * size
-    BYTES[first:end:VAL_BYTES] = b"\x02" * size
+    if size <= 1024:
+        BYTES[first:end] = _CELLS[: end - first]
+    else:
+        BYTES[first:end:VAL_BYTES] = b"\x02" * size
     BYTES[first + 8 : end + 8 : VAL_BYTES] = value
-    BYTES[place << 3] = native.KIND_LIST
+    BYTES[place << 3] = KIND_LIST
     emit(head(2, size))
     emit(value)
 
@@ -218,7 +265,7 @@ def _handle(resource: int | None, name: str, owned: bool) -> Lower:
         if error:
             raise native.LibraryError(native.take_text(error))
         WORDS[place + 1] = WORDS[slot.address >> 3]
-        BYTES[place << 3] = native.KIND_RESOURCE
+        BYTES[place << 3] = KIND_RESOURCE
         emit(integer(value))
 
     return lower
@@ -226,13 +273,13 @@ def _handle(resource: int | None, name: str, owned: bool) -> Lower:
 
 def _list(element: Lower) -> Lower:
     def lower(place: int, value: Any, emit: Emit, context: int) -> None:
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, (list, tuple)):
             refuse("a list", value)
         size = len(value)
-        native.new_list((place << 3) + 8, size)
+        new_list((place << 3) + 8, size)
         first = WORDS[place + 2]
         _zero(first, VAL_BYTES * size)
-        BYTES[place << 3] = native.KIND_LIST
+        BYTES[place << 3] = KIND_LIST
         emit(head(4, size))
         at = first >> 3
         for item in value:
@@ -245,19 +292,20 @@ def _list(element: Lower) -> Lower:
 def _tuple(items: Sequence[Lower]) -> Lower:
     count = len(items)
     start = head(4, count)
+    writes = [(write, 4 * index) for index, write in enumerate(items)]
+    zeros = bytes(VAL_BYTES * count)
 
     def lower(place: int, value: Any, emit: Emit, context: int) -> None:
-        if not isinstance(value, list | tuple) or len(value) != count:
+        if not isinstance(value, (tuple, list)) or len(value) != count:
             refuse(f"{count} values", value)
-        native.new_tuple((place << 3) + 8, count)
+        new_tuple((place << 3) + 8, count)
         first = WORDS[place + 2]
-        _zero(first, VAL_BYTES * count)
-        BYTES[place << 3] = native.KIND_TUPLE
+        BYTES[first : first + len(zeros)] = zeros
+        BYTES[place << 3] = KIND_TUPLE
         emit(start)
         at = first >> 3
-        for write, item in zip(items, value, strict=True):
-            write(at, item, emit, context)
-            at += 4
+        for (write, offset), item in zip(writes, value, strict=True):
+            write(at + offset, item, emit, context)
 
     return lower
 
@@ -274,17 +322,17 @@ def _record(fields: Sequence[tuple[str, Lower]]) -> Lower:
     def lower(place: int, value: Any, emit: Emit, context: int) -> None:
         if not isinstance(value, dict) or len(value) != count:
             refuse(f"a record of {count} fields", value)
-        native.new_record((place << 3) + 8, count)
+        new_record((place << 3) + 8, count)
         address = WORDS[place + 2]
-        _zero(address, native.ENTRY_BYTES * count)
-        BYTES[place << 3] = native.KIND_RECORD
+        _zero(address, ENTRY_BYTES * count)
+        BYTES[place << 3] = KIND_RECORD
         emit(start)
         first = address >> 3
         for key, name, raw, offset, write in entries:
             if name not in value:
                 refuse(f"a record with a field {name}", value)
             at = first + offset
-            native.new_string(at << 3, len(raw), raw)
+            new_string(at << 3, len(raw), raw)
             emit(key)
             write(at + 2, value[name], emit, context)
 
@@ -297,17 +345,18 @@ def _variant(cases: Sequence[tuple[str, Lower | None]]) -> Lower:
     def lower(place: int, value: Any, emit: Emit, context: int) -> None:
         if not isinstance(value, Case):
             refuse("a Case", value)
-        name, inner = value
+        inner = value.value
+        name: object = value.name
         if not isinstance(name, str) or name not in known:
             refuse("a case of this variant", name)
         start, raw, write = known[name]
         emit(start)
         if write is None and inner is not None:
             refuse(f"None, for the case {name} has no value", inner)
-        native.new_string((place << 3) + 8, len(raw), raw)
+        new_string((place << 3) + 8, len(raw), raw)
         box = 0 if write is None else _new_value()
         WORDS[place + 3] = box
-        BYTES[place << 3] = native.KIND_VARIANT
+        BYTES[place << 3] = KIND_VARIANT
         if write is None:
             emit(NULL)
         else:
@@ -323,8 +372,8 @@ def _enum(names: Sequence[str]) -> Lower:
         if not isinstance(value, str) or value not in known:
             refuse("a name of this enum", value)
         encoded, raw = known[value]
-        native.new_string((place << 3) + 8, len(raw), raw)
-        BYTES[place << 3] = native.KIND_ENUM
+        new_string((place << 3) + 8, len(raw), raw)
+        BYTES[place << 3] = KIND_ENUM
         emit(encoded)
 
     return lower
@@ -334,12 +383,12 @@ def _option(inner: Lower) -> Lower:
     def lower(place: int, value: Any, emit: Emit, context: int) -> None:
         if value is None:
             WORDS[place + 1] = 0
-            BYTES[place << 3] = native.KIND_OPTION
+            BYTES[place << 3] = KIND_OPTION
             emit(NULL)
             return
         box = _new_value()
         WORDS[place + 1] = box
-        BYTES[place << 3] = native.KIND_OPTION
+        BYTES[place << 3] = KIND_OPTION
         inner(box >> 3, value, emit, context)
 
     return lower
@@ -358,7 +407,7 @@ def _wrapped(inner: Lower) -> Lower:
         emit(start)
         box = _new_value()
         WORDS[place + 1] = box
-        BYTES[place << 3] = native.KIND_OPTION
+        BYTES[place << 3] = KIND_OPTION
         inner(box >> 3, value.value, emit, context)
 
     return lower
@@ -381,7 +430,7 @@ def _result(ok: Lower | None, err: Lower | None) -> Lower:
         box = 0 if write is None else _new_value()
         WORDS[place + 1] = flag
         WORDS[place + 2] = box
-        BYTES[place << 3] = native.KIND_RESULT
+        BYTES[place << 3] = KIND_RESULT
         if write is None:
             emit(NULL)
         else:
@@ -395,16 +444,16 @@ def _flags(names: Sequence[str]) -> Lower:
     known = frozenset(names)
 
     def lower(place: int, value: Any, emit: Emit, context: int) -> None:
-        if not isinstance(value, frozenset | set) or not value <= known:
+        if not isinstance(value, (frozenset, set)) or not value <= known:
             refuse("a set of these flags", value)
-        native.new_flags((place << 3) + 8, len(value))
+        new_flags((place << 3) + 8, len(value))
         address = WORDS[place + 2]
         _zero(address, 16 * len(value))
-        BYTES[place << 3] = native.KIND_FLAGS
+        BYTES[place << 3] = KIND_FLAGS
         emit(head(4, len(value)))
         for name, part, raw in encoded:
             if name in value:
-                native.new_string(address, len(raw), raw)
+                new_string(address, len(raw), raw)
                 address += 16
                 emit(part)
 

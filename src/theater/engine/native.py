@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from wasmtime import _ffi
 
-_KEEPING = ctypes.PyDLL(_ffi.dll._name)
-_RELEASING = ctypes.CDLL(_ffi.dll._name)
+_KEEPING = ctypes.PyDLL(str(_ffi.filename))
+_RELEASING = ctypes.CDLL(str(_ffi.filename))
 
 
 def _function(library: Any, name: str, result: Any, *arguments: Any) -> Any:

@@ -58,7 +58,7 @@ class Ended:
 Outcome = Returned | GuestError | Ended
 
 
-class GuestTrap(Exception):  # noqa: N818 - WebAssembly's word for it
+class GuestTrap(Exception):
     """Raised by a host function: the call ends with kind `trap` and this code."""
 
     def __init__(self, code: str, message: str) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import wasmtime
 from wasmtime import _ffi
+from wasmtime.component import Component as WasmComponent
+from wasmtime.component import ResourceType
 from wasmtime.component import _types as stock
 
 from theater.engine.names import ROOT, recorded_interface, recorded_name
@@ -93,7 +95,7 @@ _DEPTH_MAX = (CBOR_DEPTH_MAX - 8) // 2
 
 
 def reflect(
-    component: wasmtime.component.Component,
+    component: WasmComponent,
     engine: wasmtime.Engine,
     recorded: Callable[[str], bool],
 ) -> Reflection:
@@ -171,7 +173,7 @@ class _Reader:
                 )
             )
             self._functions += 1
-        elif isinstance(item, stock.ResourceType):
+        elif isinstance(item, ResourceType):
             resources.append((name, self._imported_resource(interface, name, item)))
         elif isinstance(item, stock.ComponentType | stock.ModuleType | stock.ComponentInstanceType):
             raise self._refused("is a component, a module or a nested instance")
@@ -206,7 +208,7 @@ class _Reader:
                 inner_item = self._item(inner_extern, f"{where} · `{function}`")
                 if isinstance(inner_item, stock.FuncType):
                     found.append(self._export(name, function, inner_item))
-                elif isinstance(inner_item, stock.ResourceType):
+                elif isinstance(inner_item, ResourceType):
                     named = recorded_name(recorded_interface(name), function)
                     self._resources.append((inner_item, named, None))
             except ComponentError:
