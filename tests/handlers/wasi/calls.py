@@ -55,7 +55,7 @@ class Call:
         self.taken += length
         return stream[start : start + length]
 
-    def emit(self, function: str, arguments: tuple[object, ...], input: bytes) -> None:  # noqa: A002
+    def emit(self, function: str, arguments: tuple[object, ...], input: bytes) -> None:
         self.emitted.append((function, arguments, input))
 
     def on_cancel(self, cancel: Callable[[], None]) -> Callable[[], None]:
