@@ -58,8 +58,8 @@ class Actor:
 
     def on_channel_open(
         self,
-        channel: Channel,  # noqa: ARG002
-        message: Any,  # noqa: ARG002
+        channel: Channel,
+        message: Any,
     ) -> Accept | Refuse | bool:
         """Another participant asks to open a channel. Refused unless overridden."""
         return Refuse(f"{type(self).__name__} takes no channels")
@@ -73,7 +73,7 @@ class Actor:
     @classmethod
     def migrate(
         cls,
-        fields: dict[str, Any],  # noqa: ARG003
+        fields: dict[str, Any],
         version: int,
     ) -> dict[str, Any]:
         """The fields of a state of an older `version`, as JSON, brought to this one."""

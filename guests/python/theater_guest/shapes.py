@@ -70,9 +70,7 @@ def dumps(value: Any) -> bytes:
 
     Raises TypeError for what has no form in JSON, ValueError for NaN and infinities.
     """
-    return json.dumps(
-        value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_shaped
-    ).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _shaped(value: Any) -> Any:
@@ -83,6 +81,11 @@ def _shaped(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=dumps)
     raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_shaped
+)
 
 
 def _same(value: Any) -> Any:

@@ -33,8 +33,10 @@ def line(error: BaseException) -> str:
 
 
 def text(error: BaseException) -> str:
-    """The traceback from the first frame of the user's code on."""
+    """The traceback from the first frame of the user's code on; one line if there is none."""
     frames = _users(error.__traceback__)
+    if frames is None:
+        return line(error)
     whole = "".join(traceback.format_exception(type(error), error, frames)).rstrip()
     whole = _IN_FRAME.sub('File "', whole)
     return whole if len(whole) <= TEXT_CHARS_MAX else "… " + whole[-TEXT_CHARS_MAX:]
@@ -47,7 +49,7 @@ def _users(frames: TracebackType | None) -> TracebackType | None:
         if module.partition(".")[0] not in (PACKAGE, ENTRY):
             return first
         first = first.tb_next
-    return frames
+    return None
 
 
 def keep_sources() -> None:

@@ -1,0 +1,124 @@
+;; An actor that traps in the way that the first letter of a message names.
+;; 
+;;   u  unreachable
+;;   d  integer division by zero
+;;   o  integer overflow
+;;   m  memory out of bounds
+;;   t  table out of bounds
+;;   i  an indirect call of the wrong type
+;;   n  an indirect call of nothing
+;;   c  a float that is no integer
+;;   a  a result outside of memory: the component model's rules
+;;   v  a result with a tag that doesn't exist
+;; 
+;; Any other message is handled, and a request is answered with its own bytes.
+(component
+  (core module $main
+    (memory (export "memory") 1)
+    (table $table 4 funcref)
+    (global $top (mut i32) (i32.const 4096))
+
+    ;; Bump allocation, reset when a call is over.
+    (func (export "realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32)
+      (result i32)
+      (local $at i32)
+      (local.set $at
+        (i32.and
+          (i32.add (global.get $top) (i32.sub (local.get $align) (i32.const 1)))
+          (i32.sub (i32.const 0) (local.get $align))))
+      (global.set $top (i32.add (local.get $at) (local.get $size)))
+      (block $enough
+        (loop $grow
+          (br_if $enough
+            (i32.le_u (global.get $top) (i32.mul (memory.size) (i32.const 65536))))
+          (if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))
+          (br $grow)))
+      (local.get $at))
+    (func (export "after") (param i32) (global.set $top (i32.const 4096)))
+
+    ;; ok with the state as it was, and an answer for a request.
+    (func $keep (param $some i32) (param $at i32) (param $size i32) (param $answer i32) (param $answer-size i32)
+      (result i32)
+      (i32.store (i32.const 64) (i32.const 0))
+      (i32.store (i32.const 68) (local.get $some))
+      (i32.store (i32.const 72) (local.get $at))
+      (i32.store (i32.const 76) (local.get $size))
+      (i32.store (i32.const 80) (i32.const 1))
+      (i32.store (i32.const 84) (local.get $answer))
+      (i32.store (i32.const 88) (local.get $answer-size))
+      (i32.const 64))
+
+    (func (export "init")
+      (param $some i32) (param $at i32) (param $size i32) (param $id i32) (param $id-size i32)
+      (result i32)
+      (call $keep (local.get $some) (local.get $at) (local.get $size) (i32.const 0) (i32.const 0)))
+
+    (func $odd (result i32) (i32.const 0))
+    (elem (table $table) (i32.const 1) func $odd)
+
+    (func (export "send")
+      (param $some i32) (param $at i32) (param $size i32) (param $msg i32) (param $msg-size i32)
+      (result i32)
+      (local $what i32)
+      (if (i32.eqz (local.get $msg-size)) (then (return
+        (call $keep (local.get $some) (local.get $at) (local.get $size) (i32.const 0) (i32.const 0)))))
+      (local.set $what (i32.load8_u (local.get $msg)))
+      ;; unreachable
+      (if (i32.eq (local.get $what) (i32.const 117)) (then
+        unreachable))
+      ;; integer division by zero
+      (if (i32.eq (local.get $what) (i32.const 100)) (then
+        (drop (i32.div_u (i32.const 1) (i32.sub (local.get $what) (i32.const 100))))))
+      ;; integer overflow
+      (if (i32.eq (local.get $what) (i32.const 111)) (then
+        (drop (i32.div_s (i32.const 0x80000000) (i32.sub (local.get $what) (i32.const 112))))))
+      ;; memory out of bounds
+      (if (i32.eq (local.get $what) (i32.const 109)) (then
+        (drop (i32.load (i32.mul (local.get $what) (i32.const 0x1000000))))))
+      ;; table out of bounds
+      (if (i32.eq (local.get $what) (i32.const 116)) (then
+        (drop (table.get $table (local.get $what)))))
+      ;; an indirect call of the wrong type
+      (if (i32.eq (local.get $what) (i32.const 105)) (then
+        (call_indirect $table (i32.const 1))))
+      ;; an indirect call of nothing
+      (if (i32.eq (local.get $what) (i32.const 110)) (then
+        (call_indirect $table (i32.const 0))))
+      ;; a float that is no integer
+      (if (i32.eq (local.get $what) (i32.const 99)) (then
+        (drop (i32.trunc_f32_s (f32.div (f32.const 0) (f32.const 0))))))
+      ;; a result outside of memory: the component model's rules
+      (if (i32.eq (local.get $what) (i32.const 97)) (then
+        (return (call $keep (i32.const 1) (i32.const -16) (i32.const 8) (i32.const 0) (i32.const 0)))))
+      ;; a result with a tag that doesn't exist
+      (if (i32.eq (local.get $what) (i32.const 118)) (then
+        (i32.store (i32.const 64) (i32.const 7)) (return (i32.const 64))))
+      (call $keep (local.get $some) (local.get $at) (local.get $size) (i32.const 0) (i32.const 0)))
+
+    (func (export "request")
+      (param $some i32) (param $at i32) (param $size i32)
+      (param $id i32) (param $id-size i32) (param $msg i32) (param $msg-size i32)
+      (result i32)
+      (call $keep (local.get $some) (local.get $at) (local.get $size)
+        (local.get $msg) (local.get $msg-size))))
+  (core instance $main (instantiate $main))
+
+  (type $bytes (list u8))
+  (type $state (option $bytes))
+  (type $kept (result (tuple $state) (error string)))
+
+  (func $init (param "state" $state) (param "params" (tuple string)) (result $kept)
+    (canon lift (core func $main "init") (memory (core memory $main "memory"))
+      (realloc (core func $main "realloc")) (post-return (core func $main "after"))))
+  (func $send (param "state" $state) (param "params" (tuple $bytes)) (result $kept)
+    (canon lift (core func $main "send") (memory (core memory $main "memory"))
+      (realloc (core func $main "realloc")) (post-return (core func $main "after"))))
+  (func $request (param "state" $state) (param "params" (tuple string $bytes))
+    (result (result (tuple $state (tuple (option $bytes))) (error string)))
+    (canon lift (core func $main "request") (memory (core memory $main "memory"))
+      (realloc (core func $main "realloc")) (post-return (core func $main "after"))))
+
+  (instance (export "theater:simple/actor") (export "init" (func $init)))
+  (instance (export "theater:simple/message-server-client")
+    (export "handle-send" (func $send))
+    (export "handle-request" (func $request))))

@@ -1,0 +1,51 @@
+"""Guests built for tests: once for each state of their sources, also across runs and workers."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from pathlib import Path
+
+from theater.build import build
+from theater.engine import Component, Engine
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECTS = {
+    "counter": ROOT / "examples/counter",
+    "researcher": ROOT / "examples/researcher",
+    "conformance": ROOT / "tests/guests/fixtures/conformance",
+    "impure": ROOT / "tests/guests/fixtures/impure",
+}
+
+
+def built(name: str, cache: Path) -> Path:
+    """The component of one of the projects, built in a copy below `cache` if its inputs changed."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        copy = cache / name
+        copy.mkdir(exist_ok=True)
+        for old in copy.iterdir():
+            if old.is_file():
+                old.unlink()
+        for source in PROJECTS[name].iterdir():
+            if source.is_file():
+                shutil.copy(source, copy)
+        return build(copy).component
+
+
+class Guests:
+    """Builds and loads guests by name, each at its first use."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._engine = Engine(cache / "compiled")
+
+    def path(self, name: str) -> Path:
+        return built(name, self._cache)
+
+    def load(self, name: str) -> Component:
+        return self._engine.load(self.path(name).read_bytes())
+
+    def close(self) -> None:
+        self._engine.close()
