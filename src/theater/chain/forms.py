@@ -2,14 +2,15 @@
 
 Source: chain format version 1, "Shapes". Values of the guest's own types stay encoded, since a
 chain does not know WIT: a `Part` is the CBOR itself, or the ref of content if it is longer than
-`INLINE_FIELD_BYTES_MAX`.
+`INLINE_FIELD_BYTES_MAX`. Structs and not dataclasses for the reason that `Event` is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from theater.chain.tip import Ref
 
@@ -17,8 +18,7 @@ Part = bytes | Ref
 Origin = Literal["actor", "client", "host"]
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(msgspec.Struct, frozen=True):
     """An event of another chain."""
 
     actor: str
@@ -26,8 +26,7 @@ class Peer:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CallMessage:
+class CallMessage(msgspec.Struct, frozen=True):
     """The message that a call handles.
 
     `sender` is the actor's id or the client's name, "" where the origin is the host. `cause` is seq
@@ -44,8 +43,7 @@ class CallMessage:
     cause: tuple[int, bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """The first event. `origin` is where the state comes from, if it is another chain (`from`)."""
 
     salt: bytes
@@ -61,8 +59,7 @@ class Start:
     origin: Peer | None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """Before an export is called. `now` is in nanoseconds, `instance` how many calls came before."""
 
     salt: bytes
@@ -75,8 +72,7 @@ class Call:
     entropy: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(msgspec.Struct, frozen=True):
     """A host call. At most one of `output`, `head` and `trap` is there; `input` is None after an
     intent.
     """
@@ -89,8 +85,7 @@ class Host:
     facts: Mapping[str, object] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True):
     """A host call that writes outside the journal is about to be made."""
 
     salt: bytes
@@ -99,8 +94,7 @@ class Intent:
     facts: Mapping[str, object] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """The call returned ok; `state` is what it left."""
 
     salt: bytes
@@ -109,8 +103,7 @@ class Result:
     state: Ref | None
 
 
-@dataclass(frozen=True, slots=True)
-class Error:
+class Error(msgspec.Struct, frozen=True):
     """The call did not return ok. `code` is there for traps, `message` for the guest's own err."""
 
     salt: bytes
@@ -120,8 +113,7 @@ class Error:
     code: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """What was done to the actor or its chain, by whom and why; `fields` are all others."""
 
     salt: bytes

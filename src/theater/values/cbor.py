@@ -194,42 +194,68 @@ def decode_at(data: bytes, at: int, levels: int) -> tuple[object, int]:
 
 
 def skip(data: bytes, at: int, levels: int) -> int:
-    """Return where the item at a place ends, having checked it as `decode_at` does."""
+    """Return where the item at a place ends, having checked it as `decode_at` does.
+
+    A loop and not a recursion, because verification passes every value of every event through here.
+    """
+    left = 1
+    outer: list[int] = []
+    size = len(data)
     try:
-        first = data[at]
+        while True:
+            while left:
+                left -= 1
+                first = data[at]
+                at += 1
+                if first < 24:
+                    continue
+                major = first >> 5
+                if major == 7:
+                    at = _simple(data, first, at)[1]
+                    continue
+                number = first & 31
+                if number == 24:
+                    number = data[at]
+                    at += 1
+                    if number < 24:
+                        _refuse("a number is not in its shortest form", at)
+                elif number > 24:
+                    number, at = _number(data, number, at)
+                if major < 2:
+                    continue
+                if major < 4:
+                    start = at
+                    at += number
+                    if at > size:
+                        _refuse("a string is longer than the data", start)
+                    if major == 3:
+                        data[start:at].decode()
+                    continue
+                if major == 6:
+                    _refuse("tags are not used", at)
+                if len(outer) >= levels:
+                    _refuse(f"nested deeper than {CBOR_DEPTH_MAX} levels", at)
+                if number > size - at:
+                    _refuse("an array or map is longer than the data", at)
+                if major == 4:
+                    outer.append(left)
+                    left = number
+                elif number == 1:
+                    at = _key_at(data, at)[1]
+                    outer.append(left)
+                    left = 1
+                else:
+                    at = _skip_entries(data, at, number, levels - len(outer) - 1)
+            if not outer:
+                return at
+            left = outer.pop()
     except IndexError:
-        _refuse("the data ends in the middle", at)
-    at += 1
-    if first < 24:
-        return at
-    major = first >> 5
-    if major == 7:
-        return _simple(data, first, at)[1]
-    number = first & 31
-    if number >= 24:
-        number, at = _number(data, number, at)
-    if major < 2:
-        return at
-    if major == 3:
-        end = at + number
-        _text(data, at, end)
-        return end
-    if major == 2:
-        end = at + number
-        if end > len(data):
-            _refuse("a byte string is longer than the data", at)
-        return end
-    if major == 6:
-        _refuse("tags are not used", at)
-    if not levels:
-        _refuse(f"nested deeper than {CBOR_DEPTH_MAX} levels", at)
-    if number > len(data) - at:
-        _refuse("an array or map is longer than the data", at)
-    levels -= 1
-    if major == 4:
-        for _ in range(number):
-            at = skip(data, at, levels)
-        return at
+        _refuse("the data ends in the middle", size)
+    except UnicodeDecodeError:
+        _refuse("a text is not valid UTF-8", at)
+
+
+def _skip_entries(data: bytes, at: int, number: int, levels: int) -> int:
     before = b""
     for _ in range(number):
         start = at
