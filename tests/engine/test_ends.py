@@ -1,0 +1,223 @@
+"""Calls that don't return: traps, limits, what a host function raises."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.engine.guests import INIT, REQUEST, SEND, Host, binary
+from theater.engine import EndCall, Ended, GuestTrap, InstanceLimits, Returned, live_instances
+from theater.errors import CodecError, Conflict
+
+TRAPS = {
+    "u": "unreachable",
+    "d": "divide",
+    "o": "overflow",
+    "m": "memory",
+    "t": "table",
+    "i": "indirect",
+    "n": "indirect",
+    "c": "conversion",
+    "a": "abi",
+    "v": "abi",
+}
+
+
+@pytest.mark.parametrize("letter", TRAPS)
+def test_each_trap_has_its_code(guest, letter):
+    instance = guest("trap").instance()
+    ended = instance.call(SEND, [None, (letter.encode(),)], Host(), 1000)
+    assert isinstance(ended, Ended)
+    assert (ended.kind, ended.code, ended.cause) == ("trap", TRAPS[letter], None)
+
+
+def test_after_a_trap_the_instance_is_dead_and_its_store_is_gone(guest):
+    instance = guest("trap").instance()
+    before = live_instances()
+    assert isinstance(instance.call(SEND, [None, (b"x",)], Host(), 1000), Returned)
+    assert live_instances() == before + 1
+    assert isinstance(instance.call(SEND, [None, (b"u",)], Host(), 1000), Ended)
+    assert instance.dead
+    assert live_instances() == before
+    with pytest.raises(Conflict) as caught:
+        instance.call(SEND, [None, (b"x",)], Host(), 1000)
+    assert caught.value.code == "instance.dead"
+
+
+def test_endless_recursion_ends_as_stack(guest):
+    ended = guest("recurse").instance().call(SEND, [None, (b"",)], Host(), 10_000)
+    assert (ended.kind, ended.code) == ("stack", None)
+
+
+def test_refused_memory_is_the_guest_s_own_affair(guest):
+    limits = InstanceLimits(memory_bytes=5 * 65536)
+    outcome = guest("grow").instance(limits).call(REQUEST, [None, ("id", b"")], Host(), 10_000)
+    assert outcome.rest == ((b"\x05\x00\x00\x00",),)
+    ended = guest("grow").instance(limits).call(SEND, [None, (b"",)], Host(), 10_000)
+    assert (ended.kind, ended.code) == ("trap", "unreachable")
+
+
+def test_a_minimum_above_the_memory_limit_ends_as_memory(guest):
+    ended = (
+        guest("counter")
+        .instance(InstanceLimits(memory_bytes=65536))
+        .call(INIT, [None, ("me",)], Host(), 1000)
+    )
+    assert (ended.kind, ended.code) == ("memory", None)
+
+
+def test_more_memories_than_allowed_end_as_memory(guest):
+    instance = guest("memories").instance()
+    ended = instance.call(SEND, [None, (b"",)], Host(), 1000)
+    assert (ended.kind, ended.code) == ("memory", None)
+    assert instance.dead
+
+
+def test_too_many_tables_end_as_memory(guest):
+    ended = (
+        guest("trap").instance(InstanceLimits(tables=0)).call(SEND, [None, (b"",)], Host(), 1000)
+    )
+    assert (ended.kind, ended.code) == ("memory", None)
+    ended = (
+        guest("trap")
+        .instance(InstanceLimits(table_elements=1))
+        .call(SEND, [None, (b"",)], Host(), 1000)
+    )
+    assert (ended.kind, ended.code) == ("memory", None)
+
+
+def test_an_endless_loop_ends_at_its_deadline(guest):
+    instance = guest("loop").instance()
+    ended = instance.call(SEND, [None, (b"",)], Host(), 60)
+    assert (ended.kind, ended.code, ended.cause) == ("deadline", None, None)
+    assert instance.dead
+    assert instance.guest_ms >= 60
+
+
+def test_fuel_runs_out(fuelled):
+    component = fuelled.load(binary("loop"))
+    ended = component.instance(InstanceLimits(fuel=1_000_000)).call(
+        SEND, [None, (b"",)], Host(), 60_000
+    )
+    assert (ended.kind, ended.code) == ("fuel", None)
+
+
+def test_fuel_is_for_each_call_and_a_deadline_counts_beside_it(fuelled):
+    instance = fuelled.load(binary("loop")).instance(InstanceLimits(fuel=5_000))
+    for _ in range(50):
+        assert isinstance(instance.call(REQUEST, [None, ("id", b"x")], Host(), 1000), Returned)
+    unlimited = fuelled.load(binary("loop")).instance()
+    assert unlimited.call(SEND, [None, (b"",)], Host(), 50).kind == "deadline"
+
+
+def test_time_in_host_calls_is_not_the_guest_s(guest):
+    waited = threading.Event()
+
+    def serve(function, arguments, give):
+        waited.wait(0.15)
+
+    instance = guest("counter").instance()
+    assert instance.call(SEND, [None, (b"hi",)], Host(serve), 60) == Returned(b"1", (), b"\x80")
+    assert instance.guest_ms < 60
+
+
+def test_whoever_computes_long_is_reported_once(guest):
+    told = []
+    guest("loop").instance().call(
+        SEND, [None, (b"",)], Host(), 200, lambda: told.append(threading.get_ident())
+    )
+    assert told == [threading.get_ident()]
+
+
+def test_whoever_computes_shortly_is_not_reported(guest):
+    told = []
+    guest("counter").instance().call(SEND, [None, (b"",)], Host(), 200, lambda: told.append(1))
+    assert told == []
+
+
+def test_what_on_busy_raises_ends_the_call(guest):
+    error = ValueError("no")
+
+    def on_busy():
+        raise error
+
+    ended = guest("loop").instance().call(SEND, [None, (b"",)], Host(), 5_000, on_busy)
+    assert (ended.kind, ended.cause) == ("host", error)
+
+
+def test_an_endless_loop_can_be_killed_from_another_thread(guest):
+    instance = guest("loop").instance()
+    killer = threading.Timer(0.05, instance.kill)
+    killer.start()
+    ended = instance.call(SEND, [None, (b"",)], Host(), 60_000)
+    killer.join()
+    assert (ended.kind, ended.code) == ("killed", None)
+    assert instance.dead
+
+
+def test_whoever_is_killed_in_a_host_call_does_not_come_back_from_it(guest):
+    instance = guest("counter").instance()
+    host = Host(lambda function, arguments, give: instance.kill())
+    ended = instance.call(SEND, [None, (b"hi",)], host, 1000)
+    assert ended.kind == "killed"
+    assert len(host.calls) == 1
+
+
+def test_whoever_was_killed_before_a_call_does_not_begin_it(guest):
+    instance = guest("counter").instance()
+    instance.kill()
+    host = Host()
+    assert instance.call(SEND, [None, (b"hi",)], host, 1000).kind == "killed"
+    assert host.calls == []
+    assert instance.dead
+
+
+class Private(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error, kind, code",
+    [
+        (GuestTrap("denied", "no grant"), "trap", "denied"),
+        (GuestTrap("exit", "bye"), "trap", "exit"),
+        (EndCall("events", None, "too many"), "events", None),
+        (EndCall("diverged", "x", "elsewhere"), "diverged", "x"),
+        (ValueError("a bug"), "host", None),
+        (KeyboardInterrupt(), "host", None),
+        (SystemExit(3), "host", None),
+        (GeneratorExit(), "host", None),
+        (Private(), "host", None),
+    ],
+)
+def test_whatever_a_host_function_raises_ends_the_call_and_is_kept(guest, error, kind, code):
+    def serve(function, arguments, give):
+        raise error
+
+    instance = guest("counter").instance()
+    ended = instance.call(SEND, [None, (b"hi",)], Host(serve), 1000)
+    assert (ended.kind, ended.code) == (kind, code)
+    assert ended.cause is error
+    assert instance.dead
+
+
+def test_an_error_does_not_surface_in_another_call(guest):
+    def serve(function, arguments, give):
+        raise ValueError("a bug")
+
+    guest("counter").instance().call(SEND, [None, (b"hi",)], Host(serve), 1000)
+    ended = guest("trap").instance().call(SEND, [None, (b"u",)], Host(), 1000)
+    assert (ended.kind, ended.code, ended.cause) == ("trap", "unreachable", None)
+
+
+def test_a_result_that_nobody_asked_for_ends_the_call(guest):
+    ended = (
+        guest("counter")
+        .instance()
+        .call(
+            SEND, [None, (b"hi",)], Host(lambda function, arguments, give: give("surprise")), 1000
+        )
+    )
+    assert ended.kind == "host"
+    assert isinstance(ended.cause, CodecError)
