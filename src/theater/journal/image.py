@@ -159,27 +159,31 @@ def check(record: Record, head: HeadOf) -> None:
     ahead: dict[str, tuple[int, bytes]] = {}
     for step in record:
         if isinstance(step, Append):
-            event = step.event
-            at = ahead.get(step.actor) or head(step.actor)
-            if at is None:
-                raise Conflict(f"an event for the unknown actor {step.actor}", actor=step.actor)
-            if event.parent != at[1] or event.seq != at[0] + 1:
-                raise Conflict(
-                    f"event {event.seq} of actor {step.actor} does not follow event {at[0]}",
-                    actor=step.actor,
-                    seq=event.seq,
-                )
-            if step.tip.seq != event.seq or step.tip.hash != event.hash:
-                raise Conflict(
-                    f"the tip behind event {event.seq} of actor {step.actor} is another event's",
-                    actor=step.actor,
-                    seq=event.seq,
-                )
-            ahead[step.actor] = (event.seq, event.hash)
+            check_event(step, ahead.get(step.actor) or head(step.actor))
+            ahead[step.actor] = (step.event.seq, step.event.hash)
         elif isinstance(step, CreateActor):
             if step.row.id in ahead or head(step.row.id) is not None:
                 raise Conflict(f"actor {step.row.id} is there already", actor=step.row.id)
             ahead[step.row.id] = (step.row.tip.seq, step.row.tip.hash)
+
+
+def check_event(step: Append, at: tuple[int, bytes] | None) -> None:
+    """Raise Conflict unless an event follows a chain's end, None for an unknown actor."""
+    event = step.event
+    if at is None:
+        raise Conflict(f"an event for the unknown actor {step.actor}", actor=step.actor)
+    if event.parent != at[1] or event.seq != at[0] + 1:
+        raise Conflict(
+            f"event {event.seq} of actor {step.actor} does not follow event {at[0]}",
+            actor=step.actor,
+            seq=event.seq,
+        )
+    if step.tip.seq != event.seq or step.tip.hash != event.hash:
+        raise Conflict(
+            f"the tip behind event {event.seq} of actor {step.actor} is another event's",
+            actor=step.actor,
+            seq=event.seq,
+        )
 
 
 def changed(row: ActorRow, step: SetActor) -> ActorRow:

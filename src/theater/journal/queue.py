@@ -84,17 +84,10 @@ class CommitQueue:
 
     def append(self, record: Record) -> int:
         """Queue a record; blocks while the queue is at its bound, except on the writer's thread."""
-        size = 0
-        for step in record:
-            size += STEP_BYTES
-            if isinstance(step, Append):
-                size += len(step.event.data or b"")
-            elif isinstance(step, Keep):
-                size += len(step.data)
-            elif isinstance(step, Enqueue):
-                size += len(step.message.body)
-            elif isinstance(step, (GiveAnswer, AnswerKey)):
-                size += len(step.answer.body)
+        if len(record) == 1 and isinstance(step := record[0], Append):
+            size, read_early = STEP_BYTES + len(step.event.data or b""), False
+        else:
+            size, read_early = _bytes(record), True
         if self.failpoint is not None:
             self.failpoint("before", self._appended + 1)
         with self._lock:
@@ -106,7 +99,8 @@ class CommitQueue:
             self._appended = number = self._appended + 1
             self._entries.append(Entry(number, record, size))
             self._bytes += size
-            self._remember(number, record)
+            if read_early:
+                self._remember(number, record)
             if self._writer_waits:
                 self._filled.notify()
         if self.failpoint is not None:
@@ -310,8 +304,6 @@ class CommitQueue:
 
     def _remember(self, number: int, record: Record) -> None:
         for step in record:
-            if isinstance(step, Append):
-                continue
             if isinstance(step, Keep):
                 self._content[step.digest] = (number, step.salt, step.data)
                 self._content_order.append((number, step.digest))
@@ -342,3 +334,18 @@ class CommitQueue:
             listener(what)
         except Exception:
             logger.exception("a listener of the journal raised")
+
+
+def _bytes(record: Record) -> int:
+    size = 0
+    for step in record:
+        size += STEP_BYTES
+        if isinstance(step, Append):
+            size += len(step.event.data or b"")
+        elif isinstance(step, Keep):
+            size += len(step.data)
+        elif isinstance(step, Enqueue):
+            size += len(step.message.body)
+        elif isinstance(step, (GiveAnswer, AnswerKey)):
+            size += len(step.answer.body)
+    return size

@@ -30,7 +30,6 @@ from theater.journal.records import (
     OpenKey,
     OpenWait,
     PutContent,
-    Record,
     SetActor,
     SetLabel,
     Settle,
@@ -72,18 +71,14 @@ class Group:
         self.labels: dict[tuple[str, str], tuple[bytes, ...]] = {}
         self._open_before = open_waits
 
-    def add(self, record: Record) -> None:
-        """Take in a record that was checked."""
-        for step in record:
-            if isinstance(step, Append):
-                actor = step.actor
-                if (events := self.events.get(actor)) is None:
-                    self.events[actor] = [step.event]
-                else:
-                    events.append(step.event)
-                self.tips[actor] = step.tip
-            else:
-                self._add(step)
+    def add_event(self, step: Append) -> None:
+        """Take in an event that follows its chain."""
+        actor = step.actor
+        if (events := self.events.get(actor)) is None:
+            self.events[actor] = [step.event]
+        else:
+            events.append(step.event)
+        self.tips[actor] = step.tip
 
     def written_messages(self) -> list[Message]:
         """The messages to write, as the group leaves them."""
@@ -100,7 +95,8 @@ class Group:
                 by_fate.setdefault(fate, []).append(message)
         return by_fate
 
-    def _add(self, step: Step) -> None:
+    def add(self, step: Step) -> None:
+        """Take in any step."""
         match step:
             case Keep():
                 self.contents.setdefault(step.digest, step)
@@ -126,6 +122,7 @@ class Group:
                     self.waits_gone.add(step.id)
             case CreateActor():
                 self.created[step.row.id] = step.row
+                self.changed.pop(step.row.id, None)
                 self.tips[step.row.id] = step.row.tip
             case SetActor():
                 self._set_actor(step)
@@ -143,7 +140,7 @@ class Group:
             case SetLabel():
                 self.labels[step.store, step.label] = step.digests
             case Append():
-                raise AssertionError("events are taken in by add")
+                self.add_event(step)
             case _:
                 assert_never(step)
 

@@ -17,7 +17,7 @@ from theater.journal.records import ActorRow, Answer, ForgetKeys, Message, OpenW
 from theater.journal.sqlite.directory import DataDirectory
 from theater.journal.sqlite.files import ContentFiles, FileLayer, SystemFiles
 from theater.journal.sqlite.reader import Reader
-from theater.journal.sqlite.schema import connect_writer
+from theater.journal.sqlite.schema import close_connection, connect_writer
 from theater.journal.sqlite.writer import Writer
 from theater.limits import (
     JOURNAL_GROUP_RECORDS_MAX,
@@ -76,9 +76,9 @@ class SqliteJournal:
             writer = Writer(connection, content, failpoint)
         except BaseException as error:
             if connection is not None:
-                connection.close()
+                close_connection(connection)
             directory.release()
-            if isinstance(error, apsw.Error):
+            if isinstance(error, (apsw.Error, OSError)):
                 raise JournalFailed(
                     f"the journal {directory.database} can't be opened: {error}"
                 ) from error
@@ -123,7 +123,7 @@ class SqliteJournal:
             if not self._closed:
                 self._closed = True
                 self._reader.close()
-                self._connection.close()
+                close_connection(self._connection)
                 self._directory.release()
 
     def actors(

@@ -26,7 +26,7 @@ from theater.journal.records import (
 )
 from theater.journal.sqlite.files import ContentFiles
 from theater.journal.sqlite.runs import HASH_BYTES, unpack
-from theater.journal.sqlite.schema import connect_reader, place, place_seq
+from theater.journal.sqlite.schema import close_connection, connect_reader, place, place_seq
 from theater.limits import JOURNAL_READERS_MAX
 
 RUNS_A_READ = 8
@@ -63,7 +63,7 @@ class Reader:
             self._closed = True
             free, self._free = self._free, []
         for connection in free:
-            connection.close()
+            close_connection(connection)
 
     @contextmanager
     def _connection(self) -> Iterator[apsw.Connection]:
@@ -82,7 +82,7 @@ class Reader:
                     if keep:
                         self._free.append(connection)
                 if not keep:
-                    connection.close()
+                    close_connection(connection)
 
     def _rows(self, sql: str, *bindings: apsw.SQLiteValue) -> list[Row]:
         with self._connection() as connection:

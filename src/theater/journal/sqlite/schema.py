@@ -7,6 +7,7 @@ that the wide rows of `actors` are written when an actor starts and ends only.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -126,6 +127,12 @@ def connect_reader(path: Path, vfs: str | None) -> apsw.Connection:
     connection = _connect(path, vfs)
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def close_connection(connection: apsw.Connection) -> None:
+    """Close a connection. What is committed is safe whether or not the closing checkpoint succeeds."""
+    with suppress(apsw.Error):
+        connection.close()
 
 
 def _connect(path: Path, vfs: str | None) -> apsw.Connection:

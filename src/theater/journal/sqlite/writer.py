@@ -9,7 +9,7 @@ import apsw
 
 from theater.chain.tip import Tip
 from theater.errors import Conflict
-from theater.journal.image import check
+from theater.journal.image import check, check_event
 from theater.journal.port import Failpoint
 from theater.journal.queue import Entry
 from theater.journal.records import ActorRow, Answer, Append, CreateActor, Message, Record
@@ -60,37 +60,47 @@ class Writer:
             self._heads.clear()
         for entry in entries:
             try:
-                check(entry.record, self._head)
+                self._add(group, entry.record)
             except Conflict as error:
                 conflict = error
                 break
-            self._advance(entry.record)
-            group.add(entry.record)
             count += 1
         if count:
             self._write(group, [entry.number for entry in entries[:count]])
         grown = {actor: events[-1].seq for actor, events in group.events.items()}
         return count, grown, conflict
 
-    def _head(self, actor: str) -> tuple[int, bytes] | None:
-        head = self._heads.get(actor)
-        if head is None:
-            row = self._connection.execute(
-                "SELECT number, seq, hash FROM actors JOIN tips USING (number) WHERE id = ?",
-                (actor,),
-            ).fetchone()
-            if row is None:
-                return None
-            head = self._heads[actor] = Head(row[0], (row[1], row[2]))
-        return head.at
-
-    def _advance(self, record: Record) -> None:
+    def _add(self, group: Group, record: Record) -> None:
+        if len(record) == 1 and isinstance(step := record[0], Append):
+            head = self._heads.get(step.actor) or self._look_up(step.actor)
+            check_event(step, None if head is None else head.at)
+            assert head is not None
+            head.at = (step.event.seq, step.event.hash)
+            group.add_event(step)
+            return
+        check(record, self._head)
         for step in record:
             if isinstance(step, Append):
                 self._heads[step.actor].at = (step.event.seq, step.event.hash)
-            elif isinstance(step, CreateActor):
-                row = step.row
-                self._heads[row.id] = Head(row.number, (row.tip.seq, row.tip.hash))
+                group.add_event(step)
+            else:
+                if isinstance(step, CreateActor):
+                    row = step.row
+                    self._heads[row.id] = Head(row.number, (row.tip.seq, row.tip.hash))
+                group.add(step)
+
+    def _head(self, actor: str) -> tuple[int, bytes] | None:
+        head = self._heads.get(actor) or self._look_up(actor)
+        return None if head is None else head.at
+
+    def _look_up(self, actor: str) -> Head | None:
+        row = self._connection.execute(
+            "SELECT number, seq, hash FROM actors JOIN tips USING (number) WHERE id = ?", (actor,)
+        ).fetchone()
+        if row is None:
+            return None
+        head = self._heads[actor] = Head(row[0], (row[1], row[2]))
+        return head
 
     def _write(self, group: Group, numbers: Sequence[int]) -> None:
         connection = self._connection
