@@ -7,11 +7,12 @@ interceptors of the runtime do the rest, so that no handler can forget it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from theater.chain.event import Event
 from theater.journal.records import Message, Step
 
 
@@ -19,12 +20,14 @@ class Effect(Enum):
     """What a host call does.
 
     VIRTUAL: a function of what the chain holds anyway; not recorded (WASI's clock and random).
+    HISTORY: reads the chain itself; its event has the head that it read, replay reads it again.
     RECORDED: an event; what it changes in the journal goes into the same record as `steps`.
     EXTERNAL: writes outside the journal; returns an Intent, whose event is on disk before it runs.
     WAITING: waits for somebody else; returns a Waiting, which is journaled before it waits.
     """
 
     VIRTUAL = "virtual"
+    HISTORY = "history"
     RECORDED = "recorded"
     EXTERNAL = "external"
     WAITING = "waiting"
@@ -94,6 +97,18 @@ class HostCall(Protocol):
         """What lives as long as the guest's instance: resource tables, buffers. By handler's name."""
         ...
 
+    def history(self) -> Iterator[Event]:
+        """The actor's own events up to the one before this host call, for functions of class HISTORY."""
+        ...
+
+    def outstanding(self) -> list[str]:
+        """The ids of the requests that the actor received and has not answered, oldest first."""
+        ...
+
+    def request_shutdown(self, result: bytes | None) -> None:
+        """End the actor with this result once the call in hand has returned."""
+        ...
+
     def derive(self) -> bytes:
         """32 bytes that this host call, run again, derives again. Ids are made of the first of them."""
         ...
@@ -144,9 +159,15 @@ class Trap(Exception):  # noqa: N818 - WebAssembly's word for it
 class Handler(Protocol):
     """One `[[handler]]` type of a manifest."""
 
-    type: str
-    interfaces: tuple[str, ...]
-    """The interfaces whose functions it provides, without version: `theater:simple/store`."""
+    @property
+    def type(self) -> str:
+        """Its name in manifests."""
+        ...
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """The interfaces whose functions it provides, as recorded: `theater:simple/store`."""
+        ...
 
     def functions(self, grant: object) -> Mapping[str, Mapping[str, HostFunction]]:
         """Its functions under a grant, by interface and name. Called once per manifest and cached."""
@@ -160,10 +181,29 @@ class RouterPort(Protocol):
         """The id of the living actor of that id or name, None if there is none."""
         ...
 
+    def position(self) -> int:
+        """The next message's place in the order of all messages."""
+        ...
+
     def admit(self, message: Message, timeout_ms: int) -> Callable[[], None]:
         """Reserve a place in the receiver's mailbox, waiting at most `timeout_ms` for one.
 
         Returns what puts the message there, to be run `after` its record is queued. Raises NotFound
         for an unknown or ended actor, TimedOut for a mailbox that stays full.
         """
+        ...
+
+    def send_timeout_ms(self, actor: str) -> int:
+        """How long this actor's sends wait for a place in a full mailbox."""
+        ...
+
+    def request_timeout_ms(self, actor: str) -> int:
+        """How long this actor's requests wait for their answer."""
+        ...
+
+    def conclude_outstanding(
+        self, actor: str, request: str, ok: bool, body: bytes
+    ) -> tuple[tuple[Step, ...], Callable[[], None]] | None:
+        """The steps that answer an outstanding request and what tells the requester, to be run
+        `after` they are queued; None if the actor has no such request."""
         ...

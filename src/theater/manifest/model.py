@@ -7,7 +7,7 @@ Sizes are bytes, times milliseconds unless the name says otherwise. Defaults and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 from theater import limits
@@ -65,6 +65,11 @@ class Limits:
     state_bytes: int = limits.STATE_BYTES
     mailbox: int = limits.MAILBOX
     fuel: int | None = None
+
+    def as_map(self) -> dict[str, int]:
+        """Every limit by name, as `actor-start` records them; without fuel if it has no bound."""
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

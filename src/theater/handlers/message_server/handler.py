@@ -1,0 +1,116 @@
+"""`theater:simple/message-server-host`: messages to other actors, and late answers to requests.
+
+Source: message-server.wit beside this file. Channels are refused with `channel.unavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from theater.errors import TheaterError
+from theater.handlers.message_server.grant import MessageServerGrant
+from theater.handlers.port import Effect, HostCall, HostFunction, RouterPort, Waiting
+from theater.ids import message_id
+from theater.journal.records import Enqueue, Message
+from theater.values.types import Err, Ok
+
+INTERFACE: Final = "theater:simple/message-server-host"
+
+
+class MessageServerHandler:
+    """What an actor imports to send messages."""
+
+    type = "message-server"
+    interfaces = (INTERFACE,)
+
+    def __init__(self, router: RouterPort) -> None:
+        self._router = router
+
+    def functions(self, grant: object) -> Mapping[str, Mapping[str, HostFunction]]:
+        """Its functions under a MessageServerGrant."""
+        assert isinstance(grant, MessageServerGrant)
+        bound = _Bound(self._router, grant)
+        return {
+            INTERFACE: {
+                "send": HostFunction(Effect.RECORDED, bound.send),
+                "request": HostFunction(Effect.WAITING, bound.request),
+                "open-channel": HostFunction(Effect.RECORDED, _no_channels),
+                "send-on-channel": HostFunction(Effect.RECORDED, _no_channels),
+                "close-channel": HostFunction(Effect.RECORDED, _no_channels),
+                "list-outstanding-requests": HostFunction(Effect.RECORDED, _list_outstanding),
+                "respond-to-request": HostFunction(Effect.RECORDED, bound.respond),
+                "cancel-request": HostFunction(Effect.RECORDED, bound.cancel),
+            }
+        }
+
+
+class _Bound:
+    def __init__(self, router: RouterPort, grant: MessageServerGrant) -> None:
+        self._router = router
+        self._grant = grant
+
+    def _receiver(self, name: str) -> str | Err:
+        found = self._router.resolve(name)
+        if found is None:
+            return Err(f"actor.not_found: there is no living actor {name[:80]!r}")
+        allowed = self._grant.allowed_peers
+        if allowed is not None and found not in allowed and name not in allowed:
+            return Err(
+                f"permission.denied: the manifest's allowed_peers do not include {name[:80]!r}"
+            )
+        return found
+
+    def send(self, call: HostCall, actor: str, body: bytes) -> Ok | Err:
+        receiver = self._receiver(actor)
+        if isinstance(receiver, Err):
+            return receiver
+        message = Message(
+            id=message_id(call.derive()),
+            receiver=receiver,
+            kind="send",
+            origin="actor",
+            sender=call.actor,
+            body=body,
+            position=self._router.position(),
+            cause=call.head,
+        )
+        try:
+            put = self._router.admit(message, self._router.send_timeout_ms(call.actor))
+        except TheaterError as error:
+            return Err(f"{error.code}: {error.message}")
+        call.step(Enqueue(message))
+        call.after(put)
+        return Ok()
+
+    def request(self, call: HostCall, actor: str, body: bytes) -> Waiting | Err:
+        receiver = self._receiver(actor)
+        if isinstance(receiver, Err):
+            return receiver
+        return Waiting(receiver, body, self._router.request_timeout_ms(call.actor))
+
+    def respond(self, call: HostCall, request: str, answer: bytes) -> Ok | Err:
+        return self._conclude(call, request, True, answer)
+
+    def cancel(self, call: HostCall, request: str) -> Ok | Err:
+        return self._conclude(
+            call, request, False, b"request.cancelled: the actor that was asked gave it up"
+        )
+
+    def _conclude(self, call: HostCall, request: str, ok: bool, body: bytes) -> Ok | Err:
+        concluded = self._router.conclude_outstanding(call.actor, request, ok, body)
+        if concluded is None:
+            return Err(f"request.not_found: there is no outstanding request {request[:80]!r}")
+        steps, tell = concluded
+        for step in steps:
+            call.step(step)
+        call.after(tell)
+        return Ok()
+
+
+def _list_outstanding(call: HostCall) -> list[str]:
+    return call.outstanding()
+
+
+def _no_channels(_call: HostCall, *_arguments: object) -> Err:
+    return Err("channel.unavailable: this version has no channels yet")

@@ -1,0 +1,182 @@
+"""An actor as the runtime holds it: who it is, the end of its chain, its mailbox, its instance.
+
+Small while idle: what it needs to run (program, state, instance) is loaded when there is a message
+and can be given up at any time between calls. Only whoever has claimed an actor runs it; its chain
+has a lock of its own, because notes may be written by others.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from theater.chain.event import Event, make_event
+from theater.chain.tip import Ref, Tip
+from theater.clock import Clock
+from theater.engine import Instance
+from theater.journal.port import Journal
+from theater.journal.records import ActorRow, ActorStatus, Answer, Append, Message, Step
+from theater.manifest import Manifest
+from theater.runtime.mailbox import Mailbox
+from theater.runtime.program import Program
+
+StopKind = Literal["orderly", "force"]
+"""How an actor is to end: after the call in hand, or at once."""
+
+
+class _Same:
+    """Marks a part of a tip that an event leaves as it was."""
+
+
+SAME: Final = _Same()
+
+
+@dataclass(slots=True)
+class LiveInstance:
+    """A guest's instance and what handlers keep for as long as it lives."""
+
+    instance: Instance
+    memory: dict[str, object] = field(default_factory=dict)
+
+
+class Actor:
+    """One actor of this node."""
+
+    def __init__(
+        self,
+        row: ActorRow,
+        manifest: Manifest,
+        journal: Journal,
+        clock: Clock,
+        run: Callable[[Actor, int], bool],
+        batch: int,
+    ) -> None:
+        self.id: Final = row.id
+        self.name: Final = row.name
+        self.parent: Final = row.parent
+        self.number: Final = row.number
+        self.component: Final = row.component
+        self.manifest_ref: Final = row.manifest
+        self.manifest_path: Final = row.manifest_path
+        self.started_at: Final = row.started_at
+        self.manifest: Final = manifest
+        self.status: ActorStatus = row.status
+        self.outcome: Answer | None = row.outcome
+        self.shutdown = row.shutdown
+        self.deaths = row.deaths
+        self.mailbox: Final = Mailbox(manifest.limits.mailbox)
+        self.scheduled = False
+        """Whether a worker has the actor or it stands in the ready queue; the mailbox's lock guards it."""
+        self.interrupted = row.tip.call is not None
+        """Whether the last call was cut off by the end of a process and has to be taken up."""
+        self.in_hand: Message | None = None
+        self.outstanding: dict[str, Message] = {}
+        self.program: Program | None = None
+        self.live: LiveInstance | None = None
+        self.last_used = clock.monotonic()
+        self.running: Killable | None = None
+        self.stop_requested: StopKind | None = None
+        self._journal = journal
+        self._clock = clock
+        self._run = run
+        self._batch = batch
+        self._lock = threading.Lock()
+        self._tip = row.tip
+        self._state: bytes | None = None
+        self._state_of: Ref | None = None
+
+    # The chain
+
+    @property
+    def tip(self) -> Tip:
+        """The end of the chain."""
+        return self._tip
+
+    def record(
+        self,
+        type_: str,
+        data: bytes,
+        steps: Sequence[Step] | Callable[[tuple[int, bytes]], Sequence[Step]] = (),
+        *,
+        before: Sequence[Step] = (),
+        state: Ref | None | _Same = SAME,
+        call: int | None | _Same = SAME,
+        new_instance: bool = False,
+        now: int | None = None,
+    ) -> tuple[Event, int]:
+        """Append an event in one record with `before` and `steps`; returns it and the record's number.
+
+        `steps` may be a function of the event's seq and hash.
+        `call`: the seq of the call that is open afterwards; -1 stands for this very event.
+        """
+        with self._lock:
+            tip = self._tip
+            at = self._clock.wall_us()
+            if at < tip.at:
+                at = tip.at
+            event = make_event(tip.seq + 1, at, tip.hash, type_, data)
+            open_call = tip.call if isinstance(call, _Same) else call
+            after = Tip(
+                event.seq,
+                at,
+                event.hash,
+                tip.state if isinstance(state, _Same) else state,
+                event.seq if new_instance else tip.segment,
+                event.seq if open_call == -1 else open_call,
+                tip.now if now is None else now,
+            )
+            if not isinstance(steps, Sequence):
+                steps = steps((event.seq, event.hash))
+            number = self._journal.append((*before, Append(self.id, event, after), *steps))
+            self._tip = after
+            return event, number
+
+    def history(self, until: int) -> Iterator[Event]:
+        """The events up to seq `until`, also those that are queued: waits until they are on disk."""
+        self._journal.wait(self._journal.appended())
+        return self._journal.events(self.id, 0, until + 1)
+
+    # State
+
+    def state(self) -> bytes | None:
+        """The bytes of the current state, None if there is none."""
+        ref = self._tip.state
+        if ref is None:
+            return None
+        if self._state_of != ref:
+            kept = self._journal.content(ref[0])
+            assert kept is not None, "a state is kept before it is named"
+            self._state, self._state_of = kept[1], ref
+        return self._state
+
+    def remember_state(self, ref: Ref | None, state: bytes | None) -> None:
+        """Hold the bytes of a state that was just recorded, so that the next call need not read them."""
+        self._state, self._state_of = state, ref
+
+    # Running
+
+    def run_batch(self, batch: int | None = None) -> bool:
+        """Handle some messages; whether there is more to do. Only for whoever has claimed the actor."""
+        return self._run(self, batch or self._batch)
+
+    def passivate(self) -> None:
+        """Give up what can be loaded again. Only for whoever has claimed the actor."""
+        if self.live is not None:
+            self.live.instance.close()
+            self.live = None
+        self._state = self._state_of = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the actor is stopped or has failed."""
+        return self.status in ("stopped", "failed")
+
+
+class Killable(Protocol):
+    """What can be told to end: a call in progress."""
+
+    def kill(self, kind: str) -> None:
+        """End the call with this kind, wherever it is."""
+        ...

@@ -1,0 +1,431 @@
+"""One live call of an actor's export: begin, run, end.
+
+    {take the message, wasm-call} → instance → export → host calls, each its own record
+    → {wasm-result or wasm-error, state, answer, the message's fate}
+
+A call is not a transaction: an error leaves the state as it was, and what the call had sent before
+is sent. Recovery enters at `run` with the events that the interrupted call had recorded.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Final, cast
+
+from theater import ids, limits
+from theater.chain import shapes
+from theater.chain.content import content_digest
+from theater.chain.event import Event
+from theater.chain.tip import Ref
+from theater.engine import EndCall, Ended, GuestError, Outcome, Returned
+from theater.handlers.port import Waiting
+from theater.journal.records import (
+    Answer,
+    CloseWait,
+    Keep,
+    Message,
+    SetActor,
+    Settle,
+    Step,
+    Take,
+)
+from theater.manifest.model import Errors
+from theater.runtime.actor import Actor, LiveInstance
+from theater.runtime.ending import excess, finish_call
+from theater.runtime.fate import Ending, Fate, decide
+from theater.runtime.kinds import INIT
+from theater.runtime.router import Asking, Place
+from theater.runtime.services import Services
+from theater.runtime.session import CallPlace, Session, as_part
+
+log = logging.getLogger(__name__)
+
+SLEEP_S_MAX: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended: its message's fate, and the kind and text of its error, None for a result.
+
+    `number` is that of the record that ended it.
+    """
+
+    function: str
+    fate: Fate
+    kind: str | None
+    text: str
+    number: int
+
+
+class Execution:
+    """One call in progress. Satisfies the session's LiveCall and the actor's Killable."""
+
+    def __init__(
+        self, services: Services, actor: Actor, message: Message | None, *, poisoned: bool = False
+    ) -> None:
+        self.actor = actor
+        self.message = message
+        self.killed: str | None = None
+        self._services = services
+        self._cancelled = threading.Event()
+        self._session: Session | None = None
+        self._waits: set[str] = set()
+        self._busy = False
+        self._poisoned = poisoned
+        self._number = 0
+
+    # Begin
+
+    def begin(self, function: str, encoded: bytes) -> CallPlace:
+        """Record that the export is called; `encoded` is the CBOR array of the parameters."""
+        actor, services = self.actor, self._services
+        live = fresh_instance(services, actor)
+        tip = actor.tip
+        now = max(services.clock.wall_us() * 1000, tip.now)
+        entropy = services.random(16)
+        message = self.message
+        steps: list[Step] = []
+        data = shapes.call(
+            services.salt(),
+            function,
+            as_part(encoded, services.salt, steps),
+            message=None if message is None else _recorded_form(message),
+            state=tip.state,
+            instance=live.instance.calls,
+            now=now,
+            entropy=entropy,
+        )
+        event, _ = actor.record(
+            shapes.WASM_CALL,
+            data,
+            steps,
+            before=() if message is None else (Take(message.id),),
+            call=-1,
+            new_instance=live.instance.calls == 0,
+            now=now,
+        )
+        actor.in_hand = message
+        return CallPlace(actor.id, actor.name, event.seq, now, entropy)
+
+    def adopt_wait(self, wait: str) -> None:
+        """A wait that the interrupted call had opened ends with it, at the latest."""
+        self._waits.add(wait)
+
+    # Run
+
+    def run(
+        self,
+        place: CallPlace,
+        function: str,
+        arguments: Sequence[object],
+        recorded: Sequence[Event] = (),
+    ) -> Outcome:
+        """Call the export; host calls are answered from `recorded` first."""
+        actor, services = self.actor, self._services
+        program, live = actor.program, actor.live
+        assert program is not None
+        assert live is not None
+        session = Session(
+            place,
+            program.functions,
+            program.drop,
+            live.memory,
+            services.journal,
+            recorded=recorded,
+            live=self,
+            history=actor.history,
+            salt=services.salt,
+            events_max=actor.manifest.limits.events_per_call,
+        )
+        self._session = session
+        actor.running = self
+        try:
+            if actor.stop_requested == "force":
+                self.kill("killed")
+            outcome = live.instance.call(
+                function,
+                [actor.state(), *arguments],
+                session,
+                actor.manifest.limits.deadline_ms,
+                self._compute_long,
+            )
+            outcome = finish_call(program.finish, session, outcome)
+            left = session.finished()
+            if left is not None and not isinstance(outcome, Ended):
+                outcome = Ended("diverged", None, f"event {left.seq}, {left.type}, did not come")
+            return outcome
+        finally:
+            actor.running = None
+            actor.last_used = services.clock.monotonic()
+            if self._busy:
+                services.dispatcher.leave_wait()
+
+    def kill(self, kind: str) -> None:
+        """End the call with this kind, wherever it is; from any thread."""
+        self.killed = kind
+        live = self.actor.live
+        if live is not None:
+            live.instance.kill()
+        self._cancelled.set()
+        if self._session is not None:
+            self._session.cancel()
+
+    def _compute_long(self) -> None:
+        if not self._busy:
+            self._busy = True
+            self._services.dispatcher.enter_wait()
+
+    # End
+
+    def end(self, outcome: Outcome, function: str) -> CallEnd:
+        """Record how the call ended with everything that belongs to it."""
+        actor = self.actor
+        if not isinstance(outcome, Returned) or actor.live is None or actor.live.instance.dead:
+            self._drop_dead_instance()
+        outcome = excess(outcome, actor.manifest.limits)
+        end = (
+            self._end_well(outcome, function)
+            if isinstance(outcome, Returned)
+            else self._end_badly(outcome, function)
+        )
+        actor.in_hand = None
+        for wait in self._waits:
+            self._services.router.close_wait(wait)
+        return end
+
+    def _drop_dead_instance(self) -> None:
+        live = self.actor.live
+        if live is not None and live.instance.dead:
+            live.instance.close()
+            self.actor.live = None
+
+    def _end_well(self, outcome: Returned, function: str) -> CallEnd:
+        actor, message = self.actor, self.message
+        before = self._close_waits()
+        state_ref, state = self._state(outcome.state, before)
+        salt = self._services.salt
+        data = shapes.result(salt(), function, as_part(outcome.rest_cbor, salt, before), state_ref)
+        answer = _answer(message, outcome)
+        fate = decide(Ending(None, 0, answered=answer is not None or not _is_request(message)))
+        if function == INIT:
+            before.append(SetActor(actor.id, status="running"))
+
+        def record(
+            build: Callable[[Place | None], Sequence[Step]],
+        ) -> tuple[Place, int]:
+            event, number = actor.record(
+                shapes.WASM_RESULT, data, build, before=before, state=state_ref, call=None
+            )
+            self._number = number
+            return (event.seq, event.hash), number
+
+        if message is None:
+            record(lambda _: ())
+        elif fate is Fate.OUTSTANDING:
+            record(lambda _: (Settle(message.id, "outstanding"),))
+            actor.outstanding[message.id] = message
+        else:
+            self._services.router.conclude(message, answer, record)
+        actor.remember_state(state_ref, state)
+        return CallEnd(function, fate, None, "", self._number)
+
+    def _end_badly(self, outcome: GuestError | Ended, function: str) -> CallEnd:
+        actor, message, services = self.actor, self.message, self._services
+        if isinstance(outcome, GuestError):
+            kind, code, text = "error", None, outcome.message
+            data = shapes.error(services.salt(), function, "error", message=text)
+        else:
+            kind, code, text = outcome.kind, outcome.code, outcome.detail
+            data = shapes.error(
+                services.salt(),
+                function,
+                cast(shapes.ErrorKind, kind),
+                code=cast("shapes.TrapCode | None", code),
+            )
+            log.warning(
+                "actor %s: %s ended with %s: %s",
+                actor.id,
+                function,
+                kind,
+                text,
+                exc_info=outcome.cause,
+            )
+        fate = decide(
+            Ending(
+                kind,
+                0 if message is None else message.attempt,
+                ends=actor.stop_requested is not None,
+                poisoned=self._poisoned,
+                errors_fail=actor.manifest.errors is Errors.FAIL,
+            )
+        )
+        before = self._close_waits()
+
+        def record(
+            build: Callable[[Place | None], Sequence[Step]],
+        ) -> tuple[Place, int]:
+            def steps(place: Place) -> Sequence[Step]:
+                return settle_as(build(place), fate, kind)
+
+            event, number = actor.record(shapes.WASM_ERROR, data, steps, before=before, call=None)
+            self._number = number
+            return (event.seq, event.hash), number
+
+        if message is None:
+            record(lambda _: ())
+        elif fate is Fate.AGAIN:
+            again = replace(message, attempt=message.attempt + 1)
+            record(lambda _: (Settle(message.id, "front", kind, again.attempt),))
+            actor.mailbox.push_front(again)
+        else:
+            error = text if kind == "error" else _failure_text(actor.id, kind, code)
+            services.router.conclude(message, Answer(False, error.encode()), record)
+        return CallEnd(function, fate, kind, text, self._number)
+
+    def _close_waits(self) -> list[Step]:
+        return [CloseWait(wait) for wait in sorted(self._waits)]
+
+    def _state(self, state: bytes | None, steps: list[Step]) -> tuple[Ref | None, bytes | None]:
+        current_ref, current = self.actor.tip.state, self.actor.state()
+        if state is None or state == current:
+            return current_ref, current
+        salt = self._services.salt()
+        digest = content_digest(salt, state)
+        steps.append(Keep(digest, salt, state))
+        return (digest, len(state)), state
+
+    # LiveCall
+
+    @property
+    def head(self) -> tuple[int, bytes]:
+        """Seq and hash of the actor's last event."""
+        tip = self.actor.tip
+        return tip.seq, tip.hash
+
+    def record(self, type_: str, data: bytes, steps: Sequence[Step] = ()) -> tuple[Event, int]:
+        """Append an event of a host call with the steps of its record."""
+        actor = self.actor
+        if actor.deaths:
+            # The call got further than where a process died in it: that death doesn't count.
+            actor.deaths = 0
+            steps = (*steps, SetActor(actor.id, deaths=0))
+        return actor.record(type_, data, steps)
+
+    def reach_disk(self, number: int) -> None:
+        """Wait until the record is durable."""
+        journal = self._services.journal
+        if journal.durable() < number:
+            with self._services.dispatcher.blocking():
+                journal.wait(number)
+
+    def took_up(self, call: int) -> None:
+        """Note that a recovered call goes on for real from here."""
+        data = shapes.note(
+            self._services.salt(), "node", "the process ended in the call", {"call": call}
+        )
+        self.actor.record(shapes.ACTOR_RECOVER, data)
+
+    def ask(self, waiting: Waiting, derived: bytes, call: int, number: int, input: bytes) -> Answer:
+        """Send a request and wait for its answer."""
+        assert self._session is not None
+        wait = ids.message_id(derived)
+        self._waits.add(wait)
+        answer = self._services.router.ask(
+            waiting,
+            Asking(
+                self.actor.id,
+                call,
+                number,
+                wait,
+                self.head,
+                sha256(input).digest(),
+                lambda: self.killed,
+                self._session.on_cancel,
+            ),
+        )
+        if self.killed is not None:
+            raise EndCall(self.killed, None, "the call was killed while it waited for an answer")
+        return answer
+
+    def close_wait(self, derived: bytes) -> tuple[Step, ...]:
+        """The step that ends a wait; it is forgotten with the record that the step stands in."""
+        return (CloseWait(ids.message_id(derived)),)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for real, or until the call is killed."""
+        with self._services.dispatcher.blocking():
+            self._cancelled.wait(min(seconds, SLEEP_S_MAX))
+
+    def outstanding(self) -> list[str]:
+        """Ids of the requests that the actor has not answered, oldest first."""
+        return list(self.actor.outstanding)
+
+    def request_shutdown(self, result: bytes | None) -> tuple[Step, ...]:
+        """Mark the actor as ending with this result."""
+        outcome = Answer(True, result or b"")
+        self.actor.shutdown = True
+        self.actor.outcome = outcome
+        return (SetActor(self.actor.id, shutdown=True, outcome=outcome),)
+
+
+def fresh_instance(services: Services, actor: Actor) -> LiveInstance:
+    """Return the instance that the next call goes to, a new one where the old one has served enough."""
+    bounds = actor.manifest.limits
+    program = actor.program or services.program(actor)
+    actor.program = program
+    live = actor.live
+    if live is not None and (
+        live.instance.dead
+        or live.instance.calls >= bounds.instance_calls
+        or live.instance.guest_ms >= limits.INSTANCE_GUEST_MS_MAX
+    ):
+        live.instance.close()
+        live = None
+    if live is None:
+        live = LiveInstance(program.new_instance(bounds))
+        actor.live = live
+    return live
+
+
+def settle_as(steps: Sequence[Step], fate: Fate, reason: str) -> Sequence[Step]:
+    """Return the steps with every message that they settle as done given this fate instead."""
+    if fate is Fate.ASIDE or fate is Fate.DEAD:
+        return [
+            Settle(step.message, fate.value, reason) if isinstance(step, Settle) else step
+            for step in steps
+        ]
+    return steps
+
+
+def _is_request(message: Message | None) -> bool:
+    return message is not None and message.kind == "request"
+
+
+def _answer(message: Message | None, outcome: Returned) -> Answer | None:
+    if message is None or message.kind != "request":
+        return None
+    answer = outcome.rest[0]
+    body = answer[0] if isinstance(answer, tuple) else answer
+    return Answer(True, body) if isinstance(body, bytes) else None
+
+
+def _recorded_form(message: Message) -> shapes.CallMessage:
+    return shapes.CallMessage(
+        message.id,
+        message.origin,
+        message.sender,
+        message.kind,
+        message.attempt,
+        message.deadline_us,
+        message.trace,
+        message.cause,
+    )
+
+
+def _failure_text(actor: str, kind: str, code: str | None) -> str:
+    what = kind if code is None else f"{kind} ({code})"
+    return f"actor.failed: the call of actor {actor} ended with {what}"

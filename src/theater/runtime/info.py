@@ -1,0 +1,65 @@
+"""What a node tells of its actors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from theater.journal.records import ActorRow, ActorStatus, Answer
+from theater.runtime.actor import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class ActorInfo:
+    """An actor at one moment.
+
+    `component` and `head` are hexadecimal; `started_at` is microseconds since the epoch; `events`
+    is the length of the chain; `mailbox` counts messages that wait. `outcome` is the result it
+    ended with, or the error; None while it lives, and for an actor that was stopped.
+    """
+
+    id: str
+    name: str
+    status: ActorStatus
+    parent: str | None
+    manifest_path: str
+    component: str
+    started_at: int
+    events: int
+    head: str
+    mailbox: int
+    outcome: Answer | None
+
+
+def of_actor(actor: Actor) -> ActorInfo:
+    """Return what is known of an actor in memory."""
+    tip = actor.tip
+    return ActorInfo(
+        actor.id,
+        actor.name,
+        actor.status,
+        actor.parent,
+        actor.manifest_path,
+        actor.component.hex(),
+        actor.started_at,
+        tip.seq + 1,
+        tip.hash.hex(),
+        len(actor.mailbox),
+        actor.outcome,
+    )
+
+
+def of_row(row: ActorRow) -> ActorInfo:
+    """Return what is known of an actor that has ended."""
+    return ActorInfo(
+        row.id,
+        row.name,
+        row.status,
+        row.parent,
+        row.manifest_path,
+        row.component.hex(),
+        row.started_at,
+        row.tip.seq + 1,
+        row.tip.hash.hex(),
+        0,
+        row.outcome,
+    )

@@ -1,0 +1,148 @@
+"""What a node tells of its actors: lists, states, histories, and what verification finds in them.
+
+Reads wait until all that was queued is on disk, so that nothing is told that could be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from theater.chain import shapes
+from theater.chain.event import Event
+from theater.chain.verify import Report, Verifier
+from theater.errors import Conflict, NotFound
+from theater.journal.port import Journal
+from theater.journal.records import ActorRow
+from theater.manifest import parse
+from theater.runtime import opening
+from theater.runtime.info import ActorInfo, of_actor, of_row
+from theater.runtime.programs import Programs
+from theater.runtime.registry import GRANT_TYPES
+from theater.runtime.replay import Loaded, Replay, ReplayReport
+from theater.runtime.router import Router
+
+
+class Inspection:
+    """The reading half of a node."""
+
+    def __init__(self, journal: Journal, router: Router, programs: Programs) -> None:
+        self.journal: Final = journal
+        self._router: Final = router
+        self._programs: Final = programs
+
+    def find(self, text: str) -> str:
+        """The id of the actor that a unique id prefix or a name means; NotFound or Conflict."""
+        self._settle()
+        rows = self.journal.find_actors(text, 10)
+        exact = [row for row in rows if row.id == text]
+        living = [row for row in rows if row.status not in ("stopped", "failed")]
+        chosen = exact or living or rows
+        if not chosen or not text:
+            raise NotFound(
+                f"there is no actor {text!r}; `theater list --all` shows every one",
+                code="actor.not_found",
+            )
+        if len(chosen) > 1:
+            raise Conflict(
+                f"{text!r} could be " + ", ".join(f"{row.id} ({row.name})" for row in chosen),
+                code="actor.ambiguous",
+            )
+        return chosen[0].id
+
+    def list(self, *, ended: bool = False) -> list[ActorInfo]:
+        """The actors that live, in the order in which they were started; with `ended` all."""
+        self._settle()
+        if not ended:
+            actors = sorted(self._router.actors.values(), key=lambda actor: actor.number)
+            return [of_actor(actor) for actor in actors]
+        found: list[ActorInfo] = []
+        after = -1
+        while rows := self.journal.actors(ended=True, after=after):
+            found.extend(self._of_row(row) for row in rows)
+            after = rows[-1].number
+        return found
+
+    def info(self, actor: str) -> ActorInfo:
+        """What is known of an actor, also one that has ended; NotFound for one that never was."""
+        self._settle()
+        row = self.journal.actor(actor)
+        if row is None:
+            raise NotFound(f"there is no actor {actor}", code="actor.not_found")
+        return self._of_row(row)
+
+    def _of_row(self, row: ActorRow) -> ActorInfo:
+        living = self._router.actors.get(row.id)
+        return of_row(row) if living is None else of_actor(living)
+
+    def state(self, actor: str, at: int | None = None) -> bytes | None:
+        """The state of an actor, or the one that it had after the event at seq `at`."""
+        row = self._row(actor)
+        ref = row.tip.state
+        if at is not None:
+            if not 0 <= at <= row.tip.seq:
+                raise NotFound(
+                    f"actor {actor} has events 0 to {row.tip.seq}, not {at}", code="event.not_found"
+                )
+            ref = opening.state_at(self.journal, actor, at)
+        if ref is None:
+            return None
+        kept = self.journal.content(ref[0])
+        if kept is None:
+            raise NotFound("that state was pruned or redacted", code="state.gone")
+        return kept[1]
+
+    def events(self, actor: str, start: int = 0, limit: int | None = None) -> Iterator[Event]:
+        """The events of an actor from seq `start` on."""
+        self._row(actor)
+        return self.journal.events(actor, start, limit)
+
+    def content(self, digest: bytes) -> bytes | None:
+        """The bytes of content, None if it is not there."""
+        kept = self.journal.content(digest)
+        return None if kept is None else kept[1]
+
+    def watch(self, listener: Callable[[dict[str, int]], None]) -> Callable[[], None]:
+        """Tell `listener`, after each commit, whose chains grew and to which seq; returns the undo."""
+        return self.journal.on_commit(listener)
+
+    def verify(self, actor: str) -> Report:
+        """Recompute an actor's chain and check its grammar, against the head that the journal has."""
+        row = self._row(actor)
+        verifier = Verifier()
+        for event in self.journal.events(actor, 0, row.tip.seq + 1):
+            if verifier.feed(event) is not None:
+                break
+        return verifier.finish(row.tip.hash)
+
+    def replay(self, actor: str, *, until: int | None = None) -> ReplayReport:
+        """Re-execute an actor's whole history; no effect is performed."""
+        row = self._row(actor)
+
+        def history(seq: int) -> Iterator[Event]:
+            return self.journal.events(actor, 0, seq + 1)
+
+        return Replay(self.journal, self._load, history).run(
+            self.journal.events(actor, 0, row.tip.seq + 1), until
+        )
+
+    def _load(self, start: shapes.Start) -> Loaded:
+        kept = self.journal.content(start.manifest[0])
+        if kept is None:
+            raise NotFound("the manifest of this chain is gone", code="replay.gone")
+        manifest = parse(kept[1].decode(), grant_types=GRANT_TYPES)
+        engine = self._programs.engine(manifest.limits.fuel is not None)
+        return Loaded(
+            self._programs.program(start.component, manifest), manifest.limits, engine.facts
+        )
+
+    def _row(self, actor: str) -> ActorRow:
+        self._settle()
+        row = self.journal.actor(actor)
+        if row is None:
+            raise NotFound(f"there is no actor {actor}", code="actor.not_found")
+        return row
+
+    def _settle(self) -> None:
+        """Wait until all that was queued is on disk: a read tells nothing that could be lost."""
+        self.journal.wait(self.journal.appended())

@@ -1,0 +1,146 @@
+"""How an actor begins, works and ends: what a worker does with an actor that it has.
+
+Whoever runs an actor has claimed it, so none of this is ever done by two threads at once. What an
+operator asks for (stop, kill) is a flag that is looked at between calls.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from theater.chain import shapes
+from theater.errors import JournalFailed, TheaterError
+from theater.journal.records import ActorStatus, Answer, Message, SetActor
+from theater.runtime.actor import Actor
+from theater.runtime.execution import CallEnd, Execution, fresh_instance
+from theater.runtime.fate import Fate
+from theater.runtime.kinds import INIT, KINDS
+from theater.runtime.recovery import take_up
+from theater.runtime.services import Services
+from theater.values import cbor
+
+log = logging.getLogger(__name__)
+
+
+def run_actor(services: Services, actor: Actor, batch: int) -> bool:
+    """Do at most `batch` calls of an actor that this thread has claimed; whether there is more."""
+    try:
+        _work(services, actor, batch)
+    except JournalFailed:
+        return False  # the node stops; the actor stays claimed so that nobody runs it
+    except Exception:
+        log.exception("actor %s failed inside the runtime", actor.id)
+        fail_actor(services, actor, "an error of the runtime; see the log")
+    with actor.mailbox.lock:
+        more = not actor.ended and (
+            actor.stop_requested is not None
+            or actor.shutdown
+            or (actor.status == "running" and len(actor.mailbox) > 0)
+        )
+        actor.scheduled = more
+        return more
+
+
+def _work(services: Services, actor: Actor, batch: int) -> None:
+    if actor.interrupted:
+        _after_call(services, actor, take_up(services, actor))
+    elif actor.status == "starting":
+        _initialise(services, actor)
+    for _ in range(batch):
+        if actor.ended:
+            return
+        if actor.shutdown:
+            _stop(services, actor, "actor", "shutdown")
+            return
+        if actor.stop_requested is not None:
+            _stop(services, actor, "operator", "stop")
+            return
+        if actor.status != "running":
+            return
+        message = actor.mailbox.pop()
+        if message is None:
+            return
+        _handle(services, actor, message)
+
+
+def _initialise(services: Services, actor: Actor) -> None:
+    try:
+        fresh_instance(services, actor)
+    except TheaterError as error:
+        fail_actor(services, actor, error.message)
+        return
+    program = actor.program
+    assert program is not None
+    arguments: list[object] = [(actor.id,)] if program.init_takes_params else []
+    execution = Execution(services, actor, None)
+    place = execution.begin(INIT, cbor.encode([list(a) for a in arguments if isinstance(a, tuple)]))
+    outcome = execution.run(place, INIT, arguments)
+    _after_call(services, actor, execution.end(outcome, INIT))
+
+
+def _handle(services: Services, actor: Actor, message: Message) -> None:
+    kind = KINDS[message.kind]
+    try:
+        fresh_instance(services, actor)
+    except TheaterError as error:
+        services.router.fail_message(message, error.code, error.message)
+        fail_actor(services, actor, error.message)
+        return
+    assert actor.program is not None
+    if kind.export not in actor.program.exports:
+        services.router.fail_message(
+            message, "actor.no_handler", f"actor {actor.id} does not export {kind.export}"
+        )
+        return
+    execution = Execution(services, actor, message)
+    place = execution.begin(kind.export, kind.encoded(message))
+    outcome = execution.run(place, kind.export, kind.arguments(message))
+    _after_call(services, actor, execution.end(outcome, kind.export))
+
+
+def _after_call(services: Services, actor: Actor, end: CallEnd) -> None:
+    if end.function == INIT:
+        if end.kind is None:
+            actor.status = "running"
+            services.started(actor, end.number)
+        else:
+            fail_actor(services, actor, end.text)
+    elif end.kind == "diverged":
+        fail_actor(services, actor, end.text)
+    elif end.fate in (Fate.AGAIN, Fate.ASIDE) and actor.stop_requested is None:
+        # A failure: the actor goes on with its last state, in a new instance.
+        data = shapes.note(services.salt(), "supervisor", end.kind or "")
+        actor.record(shapes.ACTOR_RESTART, data)
+        if end.kind == "error":
+            actor.passivate()
+
+
+def _stop(services: Services, actor: Actor, by: str, why: str) -> None:
+    outcome = actor.outcome if actor.shutdown else None
+    _end(services, actor, shapes.ACTOR_STOP, by, why, outcome)
+
+
+def fail_actor(services: Services, actor: Actor, text: str) -> None:
+    """End an actor that can't go on; whoever waits on it is answered."""
+    if not actor.ended:
+        _end(services, actor, shapes.ACTOR_FAIL, "node", text, Answer(False, text.encode()))
+
+
+def _end(
+    services: Services, actor: Actor, note: str, by: str, why: str, outcome: Answer | None
+) -> None:
+    status: ActorStatus = "stopped" if note == shapes.ACTOR_STOP else "failed"
+    left = [*actor.outstanding.values(), *actor.mailbox.close()]
+    actor.outstanding.clear()
+    actor.outcome = outcome
+    _, number = actor.record(
+        note,
+        shapes.note(services.salt(), by, why[:1000]),
+        (SetActor(actor.id, status=status, outcome=outcome),),
+    )
+    actor.status = status
+    for message in left:
+        services.router.fail_message(message, "actor.ended", f"actor {actor.id} has ended")
+    actor.passivate()
+    actor.program = None
+    services.ended(actor, number)

@@ -1,0 +1,510 @@
+"""A node: everything that runs in one process over one data directory.
+
+The facade that servers, the Python API and tests use. Whatever it promises is on disk: futures
+complete, and reads return, only when the journal has what they tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, TypeVar
+
+from theater import ids, limits
+from theater.chain import shapes
+from theater.chain.content import content_digest, plain_digest
+from theater.chain.tip import Ref
+from theater.errors import (
+    ActorFailed,
+    NotFound,
+    TheaterError,
+    TimedOut,
+    TooLarge,
+    Unavailable,
+    UsageError,
+)
+from theater.journal.port import Journal
+from theater.journal.records import (
+    ActorRow,
+    Append,
+    CreateActor,
+    Keep,
+    Message,
+    OpenKey,
+    Step,
+)
+from theater.journal.sqlite import SqliteJournal
+from theater.manifest import parse
+from theater.manifest.grants import as_map
+from theater.manifest.model import Manifest
+from theater.runtime import opening
+from theater.runtime.actor import Actor
+from theater.runtime.dispatcher import Dispatcher
+from theater.runtime.info import ActorInfo, of_actor
+from theater.runtime.inspection import Inspection
+from theater.runtime.lifecycle import run_actor
+from theater.runtime.programs import Programs
+from theater.runtime.registry import GRANT_TYPES, standard_handlers
+from theater.runtime.router import Router
+from theater.runtime.services import Services
+from theater.runtime.settings import NodeSettings
+from theater.runtime.timers import Timers
+from theater.values import cbor
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+SWITCH_INTERVAL_S: Final = 0.0005
+"""With the interpreter's default, four busy threads made the epoch ticker up to 96 ms late."""
+
+CLOSE_S: Final = 5.0
+SWEEP_S: Final = 1.0
+STARTERS: Final = 4
+NODE: Final = "outside"
+"""The name of clients that did not give one."""
+
+
+class Node(Inspection):
+    """Actors, their journal, and the threads that run them. Open one with `Node.open`."""
+
+    def __init__(self, journal: Journal, settings: NodeSettings) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        dispatcher = Dispatcher(settings.workers, settings.workers_max)
+        router = Router(journal, dispatcher, settings.clock)
+        handlers = standard_handlers(router, journal, settings.secrets)
+        super().__init__(journal, router, Programs(journal, handlers, settings.cache_dir))
+        self._settings = settings
+        self._dispatcher = dispatcher
+        self._services = Services(
+            journal,
+            self._router,
+            self._dispatcher,
+            settings.clock,
+            settings.random,
+            lambda actor: self._programs.program(actor.component, actor.manifest),
+            self._when_started,
+            self._when_ended,
+        )
+        self._timers = Timers(settings.clock)
+        self._starters = ThreadPoolExecutor(STARTERS, "theater-starter")
+        self._lock = threading.Lock()
+        self._numbers = journal.next_number()
+        self._starting: dict[str, Future[ActorInfo]] = {}
+        self._waiting: dict[str, list[Future[ActorInfo]]] = {}
+        self._closed = False
+        journal.on_failure(self._fail)
+
+    @classmethod
+    def open(cls, data_dir: Path, settings: NodeSettings | None = None) -> Node:
+        """Open a data directory and take up what was interrupted there.
+
+        Raises Conflict or Unavailable for a directory that is newer than this version or in use.
+        """
+        settings = settings or NodeSettings()
+        journal = SqliteJournal.open(
+            data_dir,
+            failpoint=settings.failpoint,
+            group_records_max=settings.group_records_max,
+        )
+        return cls.over(journal, settings)
+
+    @classmethod
+    def over(cls, journal: Journal, settings: NodeSettings | None = None) -> Node:
+        """Open a node over a journal that is open already."""
+        node = cls(journal, settings or NodeSettings())
+        try:
+            opening.recover(node._services, node._restored)
+            node._timers.after(SWEEP_S, node._sweep)
+        except BaseException:
+            node.close()
+            raise
+        return node
+
+    def close(self) -> None:
+        """Stop working and write what is queued. Calls in progress are taken up at the next start."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._timers.close()
+        self._starters.shutdown(wait=False, cancel_futures=True)
+        self._dispatcher.stop()
+        closing = Unavailable("this node is closing; ask again later", code="node.closing")
+        self._router.close(closing)
+        self._give_up_waiting(closing)
+        self.journal.close()
+        for actor in list(self._router.actors.values()):
+            running = actor.running
+            if running is not None:
+                running.kill("killed")  # nothing of it is recorded any more: the journal is closed
+        if self._dispatcher.close(CLOSE_S):
+            for actor in list(self._router.actors.values()):
+                actor.passivate()
+            self._programs.close()
+
+    def on_failure(self, listener: Callable[[BaseException], None]) -> None:
+        """Tell `listener` once if storage fails: nothing more may be acknowledged then."""
+        self.journal.on_failure(listener)
+
+    # Components and actors
+
+    def add_component(self, wasm: bytes) -> str:
+        """Keep a component and return its SHA-256 in hexadecimal. TooLarge above the bound."""
+        if len(wasm) > limits.COMPONENT_BYTES_MAX:
+            raise TooLarge(
+                f"the component has {len(wasm)} bytes, at most {limits.COMPONENT_BYTES_MAX}",
+                code="component.too_large",
+            )
+        digest = plain_digest(wasm)
+        if not self.journal.has_content(digest):
+            self.journal.append((Keep(digest, None, wasm),))
+        return digest.hex()
+
+    def has_component(self, sha256: str) -> bool:
+        """Whether a component of that hash is kept."""
+        return self.journal.has_content(_digest(sha256))
+
+    def start(
+        self,
+        manifest: Manifest,
+        *,
+        component: str,
+        name: str | None = None,
+        state: bytes | None = None,
+        key: str | None = None,
+    ) -> Future[ActorInfo]:
+        """Start an actor; the future completes when its `init` has returned and that is on disk.
+
+        `state` replaces the manifest's initial state. With a `key` that was used before, the future
+        is about the actor that was started then.
+        """
+        future: Future[ActorInfo] = Future()
+
+        def run() -> None:
+            try:
+                self._start(manifest, _digest(component), name, state, key, future)
+            except Exception as error:
+                _fail(future, error)
+
+        try:
+            self._starters.submit(run)
+        except RuntimeError:
+            raise Unavailable("this node is closing", code="node.closing") from None
+        return future
+
+    def _start(
+        self,
+        manifest: Manifest,
+        component: bytes,
+        name: str | None,
+        state: bytes | None,
+        key: str | None,
+        future: Future[ActorInfo],
+    ) -> None:
+        program = self._programs.program(component, manifest)
+        grants = cbor.encode(as_map(self._programs.grants(manifest)))
+        state = _initial_state(manifest, state)
+        if state is not None and len(state) > manifest.limits.state_bytes:
+            raise TooLarge(
+                f"the initial state has {len(state)} bytes, at most {manifest.limits.state_bytes}",
+                code="state.too_large",
+            )
+        engine = self._programs.engine(manifest.limits.fuel is not None).facts
+        with self._lock:
+            if key is not None:
+                kept = self.journal.key(key)
+                if kept is not None:
+                    self._join_start(kept.message, future)
+                    return
+            actor, steps = self._new_actor(
+                manifest, component, name or manifest.name, grants, state, engine
+            )
+            if key is not None:
+                now = self._settings.clock.wall_us()
+                steps = (OpenKey(key, actor.id, now), *steps)
+            actor.program = program
+            self._starting[actor.id] = future
+            self._router.actors[actor.id] = actor
+            self.journal.append(steps)
+        self._router.wake(actor)
+
+    def _new_actor(
+        self,
+        manifest: Manifest,
+        component: bytes,
+        name: str,
+        grants: bytes,
+        state: bytes | None,
+        engine: Mapping[str, object],
+    ) -> tuple[Actor, tuple[Step, ...]]:
+        if len(self._router.actors) >= limits.ACTORS_MAX:
+            raise Unavailable(f"{limits.ACTORS_MAX} actors live already", code="actors.full")
+        actor_id = ids.actor_id(self._settings.random(16))
+        keeps: list[Keep] = []
+
+        def keep(data: bytes) -> Ref:
+            salt = self._services.salt()
+            keeps.append(Keep(content_digest(salt, data), salt, data))
+            return keeps[-1].digest, len(data)
+
+        manifest_ref, grants_ref = keep(manifest.text.encode()), keep(grants)
+        state_ref = None if state is None else keep(state)
+        now = self._settings.clock.wall_us()
+        row = ActorRow(
+            actor_id,
+            name,
+            None,
+            self._numbers,
+            "starting",
+            component,
+            manifest_ref,
+            grants_ref,
+            manifest.path or "",
+            now,
+        )
+        self._numbers += 1
+        data = shapes.start(
+            self._services.salt(),
+            actor=actor_id,
+            name=name,
+            component=component,
+            manifest=manifest_ref,
+            grants=grants_ref,
+            limits=manifest.limits.as_map(),
+            engine=engine,
+            state=state_ref,
+        )
+        event, tip = opening.first_event(now, data, state_ref)
+        actor = self._restored(replace(row, tip=tip), manifest)
+        return actor, (CreateActor(row), *keeps, Append(actor_id, event, tip))
+
+    def _restored(self, row: ActorRow, manifest: Manifest | None = None) -> Actor:
+        if manifest is None:
+            kept = self.journal.content(row.manifest[0])
+            assert kept is not None, "a manifest is kept with its actor"
+            manifest = parse(
+                kept[1].decode(), grant_types=GRANT_TYPES, path=row.manifest_path or None
+            )
+        return Actor(
+            row,
+            manifest,
+            self.journal,
+            self._settings.clock,
+            lambda actor, batch: run_actor(self._services, actor, batch),
+            self._settings.batch,
+        )
+
+    def _join_start(self, actor: str, future: Future[ActorInfo]) -> None:
+        begun = self._starting.get(actor)
+        if begun is not None:
+            begun.add_done_callback(lambda done: _copy(done, future))
+        else:
+            self._complete(future, self.info(actor), self.journal.appended())
+
+    def _when_started(self, actor: Actor, number: int) -> None:
+        future = self._starting.pop(actor.id, None)
+        if future is not None:
+            self._complete(future, of_actor(actor), number)
+
+    def _when_ended(self, actor: Actor, number: int) -> None:
+        self._router.actors.pop(actor.id, None)
+        info = of_actor(actor)
+        future = self._starting.pop(actor.id, None)
+        if future is not None:
+            text = "" if actor.outcome is None else actor.outcome.body.decode(errors="replace")
+            failure = ActorFailed(
+                f"actor {actor.id} did not start: {text}", code="actor.init_failed", actor=actor.id
+            )
+            self.journal.when_durable(number, lambda error: _fail(future, error or failure))
+        with self._lock:
+            waiting = self._waiting.pop(actor.id, [])
+        for each in waiting:
+            self._complete(each, info, number)
+
+    def stop(self, actor: str, *, force: bool = False) -> Future[ActorInfo]:
+        """Stop an actor after the call in hand, or at once; stopping what has ended is no error.
+
+        A call that is not done within the manifest's `shutdown_ms` is killed.
+        """
+        future = self.wait(actor)
+        found = self._router.actors.get(actor)
+        if found is None:
+            return future
+        found.stop_requested = "force" if force else found.stop_requested or "orderly"
+        if force:
+            self._kill(found)
+        else:
+            grace = found.manifest.supervision.shutdown_ms / 1000
+            self._timers.after(grace, lambda: self._kill(found))
+        self._router.wake(found)
+        return future
+
+    def _kill(self, actor: Actor) -> None:
+        actor.stop_requested = "force"
+        running = actor.running
+        if running is not None and not actor.ended:
+            running.kill("killed")
+
+    def wait(self, actor: str) -> Future[ActorInfo]:
+        """The future of the actor's end; NotFound for one that never was."""
+        future: Future[ActorInfo] = Future()
+        with self._lock:
+            found = self._router.actors.get(actor)
+            if found is not None and not found.ended:
+                self._waiting.setdefault(actor, []).append(future)
+                return future
+        self._complete(future, self.info(actor), self.journal.appended())
+        return future
+
+    # Messages
+
+    def send(self, actor: str, body: bytes, *, key: str | None = None) -> Future[str]:
+        """Put a message into an actor's mailbox; the future has its id once it is on disk."""
+        future: Future[str] = Future()
+        sent, number = self._router.send_from_outside(self._message("send", actor, body, key))
+        self._complete(future, sent, number)
+        return future
+
+    def request(
+        self, actor: str, body: bytes, *, key: str | None = None, timeout_ms: int | None = None
+    ) -> Future[bytes]:
+        """Send a message and have its answer; ActorFailed with the actor's words if it is an error.
+
+        After `timeout_ms` (default: the actor's `request_timeout_ms`) the future fails with
+        TimedOut; the message is handled all the same.
+        """
+        receiver = self._router.living(actor)
+        wait_ms = min(timeout_ms or receiver.manifest.request_timeout_ms, limits.WAIT_MS_MAX)
+        message = self._message("request", actor, body, key, wait_ms)
+        future = self._router.request_from_outside(message)
+
+        def late() -> None:
+            if not future.done():
+                self._router.forget_client(message.id, future)
+                _fail(
+                    future,
+                    TimedOut(
+                        f"actor {actor} did not answer within {wait_ms} ms",
+                        code="request.timed_out",
+                    ),
+                )
+
+        self._timers.after(wait_ms / 1000, late)
+        return future
+
+    def _message(
+        self, kind: str, actor: str, body: bytes, key: str | None, wait_ms: int | None = None
+    ) -> Message:
+        now = self._settings.clock.wall_us()
+        return Message(
+            id=ids.message_id(self._settings.random(16)),
+            receiver=actor,
+            kind=kind,
+            origin="client",
+            sender=NODE,
+            body=body,
+            position=self._router.position(),
+            deadline_us=None if wait_ms is None else now + wait_ms * 1000,
+            key=key,
+        )
+
+    # Inside
+
+    def _complete(self, future: Future[T], value: T, number: int) -> None:
+        def on_disk(error: BaseException | None) -> None:
+            if error is not None:
+                _fail(future, error)
+            elif future.set_running_or_notify_cancel():
+                future.set_result(value)
+
+        self.journal.when_durable(number, on_disk)
+
+    def _sweep(self) -> None:
+        now = self._settings.clock.monotonic()
+        for actor in list(self._router.actors.values()):
+            idle = now - actor.last_used
+            if actor.live is not None and idle * 1000 > actor.manifest.passivate_after_ms:
+                self.passivate(actor.id)
+        keys_before = self._settings.clock.wall_us() - limits.ANSWER_KEPT_S * 1_000_000
+        self.journal.forget_keys(keys_before)
+        self._timers.after(SWEEP_S, self._sweep)
+
+    def passivate(self, actor: str) -> bool:
+        """Give up an actor's instance if it has nothing to do; whether that was so."""
+        found = self._router.actors.get(actor)
+        if found is None or found.status != "running" or found.interrupted:
+            return False
+        with found.mailbox.lock:
+            if found.scheduled:
+                return False
+            found.scheduled = True
+        found.passivate()
+        with found.mailbox.lock:
+            found.scheduled = False
+        if len(found.mailbox) or found.stop_requested is not None:
+            self._router.wake(found)
+        return True
+
+    def _fail(self, error: BaseException) -> None:
+        failure = (
+            error
+            if isinstance(error, TheaterError)
+            else Unavailable(f"storage failed: {error}", code="journal.failed")
+        )
+        self._router.close(failure)
+        self._give_up_waiting(failure)
+
+    def _give_up_waiting(self, error: TheaterError) -> None:
+        with self._lock:
+            left = [f for waiting in self._waiting.values() for f in waiting]
+            left.extend(self._starting.values())
+            self._waiting.clear()
+            self._starting.clear()
+        for future in left:
+            _fail(future, error)
+
+
+def _digest(sha256: str) -> bytes:
+    try:
+        digest = bytes.fromhex(sha256)
+    except ValueError:
+        digest = b""
+    if len(digest) != 32:
+        raise UsageError(
+            "a component is named by 64 hexadecimal digits of its SHA-256", code="component.name"
+        )
+    return digest
+
+
+def _initial_state(manifest: Manifest, state: bytes | None) -> bytes | None:
+    if state is not None or manifest.initial_state is None:
+        return state
+    if isinstance(manifest.initial_state, bytes):
+        return manifest.initial_state
+    base = Path(manifest.path).parent if manifest.path else Path.cwd()
+    path = Path(os.path.normpath(base / manifest.initial_state))
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFound(
+            f"the initial state {path} can't be read: {error.strerror}", code="state.not_found"
+        ) from error
+
+
+def _copy(done: Future[ActorInfo], future: Future[ActorInfo]) -> None:
+    error = done.exception()
+    if error is not None:
+        _fail(future, error)
+    elif future.set_running_or_notify_cancel():
+        future.set_result(done.result())
+
+
+def _fail(future: Future[T], error: BaseException) -> None:
+    if not future.done() and future.set_running_or_notify_cancel():
+        future.set_exception(error)

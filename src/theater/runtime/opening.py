@@ -1,0 +1,95 @@
+"""Opening a node: what the journal holds becomes actors, mailboxes and waits again.
+
+Nothing here depends on the length of histories: an actor's tip, the messages and the waits are
+enough. Interrupted calls are taken up by the workers, once the node is open.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from theater.chain import shapes
+from theater.chain.event import ZERO_HASH, Event, make_event
+from theater.chain.tip import Ref, Tip
+from theater.errors import TheaterError
+from theater.journal.port import Journal
+from theater.journal.records import ActorRow, CloseWait, Message
+from theater.runtime.actor import Actor
+from theater.runtime.recovery import count_death
+from theater.runtime.router import Wait
+from theater.runtime.services import Services
+
+log = logging.getLogger(__name__)
+
+STEP_BACK = 256
+
+
+def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
+    """Fill the router with what the journal holds, then wake every actor that has something to do."""
+    journal, router = services.journal, services.router
+    _load_actors(journal, router.actors, restored)
+    for wait, answer in journal.waits():
+        if wait.actor in router.actors:
+            router.waits[wait.id] = Wait(answer)
+        else:
+            journal.append((CloseWait(wait.id),))
+    messages = journal.messages()
+    router.start_positions_at(1 + max((m.position for m in messages), default=0))
+    for message in messages:
+        actor = router.actors.get(message.receiver)
+        if message.state in ("dead", "aside"):
+            continue
+        if actor is None:
+            router.fail_message(message, "actor.ended", f"actor {message.receiver} has ended")
+        else:
+            _place(actor, message)
+    for actor in list(router.actors.values()):
+        if actor.interrupted:
+            count_death(services, actor)
+        if actor.interrupted or actor.shutdown or actor.status == "starting" or actor.mailbox:
+            router.wake(actor)
+
+
+def _load_actors(
+    journal: Journal, actors: dict[str, Actor], restored: Callable[[ActorRow], Actor]
+) -> None:
+    after = -1
+    while rows := journal.actors(after=after):
+        for row in rows:
+            try:
+                actors[row.id] = restored(row)
+            except TheaterError as error:
+                log.error("actor %s (%s) can't be loaded: %s", row.id, row.name, error.message)
+        after = rows[-1].number
+
+
+def _place(actor: Actor, message: Message) -> None:
+    if message.state == "outstanding":
+        actor.outstanding[message.id] = message
+    elif message.state == "taken" and actor.interrupted:
+        actor.in_hand = message
+    else:
+        actor.mailbox.restore(replace(message, state="waiting"))
+
+
+def first_event(at: int, data: bytes, state: Ref | None) -> tuple[Event, Tip]:
+    """Return the `actor-start` of a new chain and the tip after it."""
+    event = make_event(0, at, ZERO_HASH, shapes.ACTOR_START, data)
+    return event, Tip(0, at, event.hash, state)
+
+
+def state_at(journal: Journal, actor: str, seq: int) -> Ref | None:
+    """Return the ref of the state after an event, looking backwards for what last set it."""
+    stop = seq + 1
+    while stop > 0:
+        start = max(0, stop - STEP_BACK)
+        for event in reversed(list(journal.events(actor, start, stop - start))):
+            if event.data is None:
+                continue
+            form = shapes.parse(event.type, event.data)
+            if isinstance(form, shapes.Start | shapes.Call | shapes.Result):
+                return form.state
+        stop = start
+    return None

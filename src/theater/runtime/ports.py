@@ -1,0 +1,67 @@
+"""What the runtime's parts ask of each other, so that each can be read and tested alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from theater.chain.event import Event
+from theater.handlers.port import Waiting
+from theater.journal.records import Answer, Step
+
+
+class ContentSource(Protocol):
+    """Where content is read: the journal, or a file that came from elsewhere."""
+
+    def content(self, digest: bytes) -> tuple[bytes | None, bytes] | None:
+        """Salt and bytes of content, None if it is not there."""
+        ...
+
+
+class LiveCall(Protocol):
+    """What a session needs to perform effects for real: the actor that it works for.
+
+    There is none in a replay, and so no effect.
+    """
+
+    @property
+    def killed(self) -> str | None:
+        """The kind that the call is to end with, once somebody killed it."""
+        ...
+
+    @property
+    def head(self) -> tuple[int, bytes]:
+        """Seq and hash of the actor's last event."""
+        ...
+
+    def record(self, type_: str, data: bytes, steps: Sequence[Step] = ()) -> tuple[Event, int]:
+        """Append an event with the steps of its record; returns it and the record's number."""
+        ...
+
+    def reach_disk(self, number: int) -> None:
+        """Return once the record is durable."""
+        ...
+
+    def took_up(self, call: int) -> None:
+        """A recovered call goes on for real from here."""
+        ...
+
+    def ask(self, waiting: Waiting, derived: bytes, call: int, number: int, input: bytes) -> Answer:
+        """Send a request and wait for its answer, attaching to the wait if it exists already."""
+        ...
+
+    def close_wait(self, derived: bytes) -> tuple[Step, ...]:
+        """The steps that end a wait, for the record of its host call's event."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for real, or until the call is killed."""
+        ...
+
+    def outstanding(self) -> list[str]:
+        """Ids of the requests that wait for an answer, oldest first."""
+        ...
+
+    def request_shutdown(self, result: bytes | None) -> tuple[Step, ...]:
+        """Mark the actor as ending; returns the steps that make it so."""
+        ...

@@ -1,0 +1,154 @@
+"""A component bound to what its manifest grants: every import has exactly one answer.
+
+Three cases of "not granted", and no fourth: a `theater:` interface without its handler keeps the
+actor from starting; an ungranted WASI function traps at the call; a request outside a grant's
+limits is the handler's to refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, cast, runtime_checkable
+
+from theater.engine import Component, Engine, ImportedFunction, Instance, InstanceLimits
+from theater.errors import ComponentError, Denied
+from theater.handlers.port import Effect, Handler, HostCall, HostFunction, Trap
+from theater.manifest.grants import Grant
+from theater.manifest.interfaces import ALWAYS, canonical, missing_handlers
+from theater.manifest.model import Limits, Manifest
+from theater.runtime.kinds import INIT
+
+
+@runtime_checkable
+class Finishing(Protocol):
+    """A handler that has something to record at the end of each call."""
+
+    def finish(self, call: HostCall) -> None: ...
+
+
+@runtime_checkable
+class Dropping(Protocol):
+    """A handler whose guests hold resources."""
+
+    def drop(self, memory: dict[str, object], resource: str, number: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What an actor runs: the component, its exports, and a host function for each import by index."""
+
+    component: Component
+    exports: frozenset[str]
+    functions: tuple[HostFunction, ...]
+    finish: tuple[Callable[[HostCall], None], ...]
+    drop: Callable[[dict[str, object], str, int], None]
+    init_takes_params: bool
+
+    def new_instance(self, bounds: Limits) -> Instance:
+        """Return an instance under an actor's limits; nothing of it runs yet."""
+        return self.component.instance(InstanceLimits(memory_bytes=bounds.memory, fuel=bounds.fuel))
+
+
+class Handlers:
+    """The handlers of a node by type, and what follows from them for a component."""
+
+    def __init__(
+        self,
+        handlers: Sequence[Handler],
+        grant_types: Mapping[str, type[Grant]],
+        refusal: Callable[[str, str], str],
+    ) -> None:
+        self.grant_types: Final = grant_types
+        self._by_type = {handler.type: handler for handler in handlers}
+        self._type_of = {
+            canonical(interface): handler.type
+            for handler in handlers
+            for interface in handler.interfaces
+        }
+        self._refusal = refusal
+        self._virtual = frozenset(
+            f"{interface}/{name}"
+            for handler in handlers
+            if handler.type == "wasi"
+            for interface, functions in handler.functions(None).items()
+            for name, function in functions.items()
+            if function.effect is Effect.VIRTUAL
+        )
+
+    def always(self) -> dict[str, Grant]:
+        """The grants that every actor has."""
+        return {type_: self.grant_types[type_]() for type_ in ALWAYS if type_ in self.grant_types}
+
+    def recorded(self, name: str) -> bool:
+        """Whether calls of this function are events, for the engine's conversion."""
+        return name not in self._virtual
+
+    def load(self, engine: Engine, wasm: bytes) -> Component:
+        """Compile a component, or take it from the cache; ComponentError if it is no actor."""
+        component = engine.load(wasm, recorded=self.recorded)
+        if INIT not in component.exports:
+            raise ComponentError(
+                "the component does not export theater:simple/actor, so it is not an actor; "
+                "see docs/actors.md",
+                code="component.not_an_actor",
+            )
+        return component
+
+    def bind(
+        self, component: Component, manifest: Manifest, grants: Mapping[str, Grant]
+    ) -> Program:
+        """Find the function for each import under these grants; Denied lists every one without."""
+        missing = missing_handlers(
+            (function.interface for function in component.imports), manifest, self._type_of
+        )
+        if missing:
+            raise Denied(
+                "the component imports what its manifest doesn't grant:\n"
+                + "\n".join(str(each) for each in missing),
+                code="permission.missing_handlers",
+                interfaces=[each.interface for each in missing],
+            )
+        tables: dict[str, Mapping[str, HostFunction]] = {}
+        active = [self._by_type[t] for t in sorted({*ALWAYS, *grants})]
+        for handler in active:
+            tables.update(handler.functions(grants.get(handler.type)))
+        functions = tuple(self._function(each, tables) for each in component.imports)
+        finishing = tuple(
+            cast(Finishing, handler).finish for handler in active if isinstance(handler, Finishing)
+        )
+        dropping = tuple(
+            cast(Dropping, handler).drop for handler in active if isinstance(handler, Dropping)
+        )
+
+        def drop(memory: dict[str, object], resource: str, number: int) -> None:
+            for each in dropping:
+                each(memory, resource, number)
+
+        return Program(
+            component,
+            frozenset(component.exports),
+            functions,
+            finishing,
+            drop,
+            len(component.exports[INIT].params) > 1,
+        )
+
+    def _function(
+        self, imported: ImportedFunction, tables: Mapping[str, Mapping[str, HostFunction]]
+    ) -> HostFunction:
+        found = tables.get(imported.interface, {}).get(imported.function)
+        if found is not None:
+            return found
+        if not imported.interface.startswith("wasi:"):
+            raise ComponentError(
+                f"the component imports {imported.name}, which nothing here provides",
+                code="component.unknown_import",
+                function=imported.name,
+            )
+        text = self._refusal(imported.interface, imported.function)
+
+        def refuse(_call: HostCall, *_arguments: object) -> object:
+            raise Trap("denied", text)
+
+        return HostFunction(Effect.RECORDED, refuse)

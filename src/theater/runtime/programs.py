@@ -1,0 +1,58 @@
+"""Loading what actors run: components by hash from the journal, bound to a manifest's grants."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from theater.engine import Component, Engine
+from theater.errors import NotFound
+from theater.journal.port import Journal
+from theater.manifest.grants import Grant
+from theater.manifest.model import Manifest
+from theater.runtime.program import Handlers, Program
+
+
+class Programs:
+    """The two engines of a node (with and without fuel) and the programs that they run."""
+
+    def __init__(self, journal: Journal, handlers: Handlers, cache_dir: Path) -> None:
+        self._journal = journal
+        self._handlers = handlers
+        self._cache_dir = cache_dir
+        self._engines: dict[bool, Engine] = {}
+        self._lock = threading.Lock()
+
+    def engine(self, fuel: bool) -> Engine:
+        """The engine that counts fuel, or the one that doesn't."""
+        with self._lock:
+            found = self._engines.get(fuel)
+            if found is None:
+                found = self._engines[fuel] = Engine(self._cache_dir, fuel=fuel)
+            return found
+
+    def component(self, sha256: bytes, fuel: bool) -> Component:
+        """Compile or fetch a component that the journal keeps; NotFound if it doesn't."""
+        kept = self._journal.content(sha256)
+        if kept is None:
+            raise NotFound(
+                f"there is no component {sha256.hex()} here; start the actor from its manifest again",
+                code="component.not_found",
+            )
+        return self._handlers.load(self.engine(fuel), kept[1])
+
+    def program(self, sha256: bytes, manifest: Manifest) -> Program:
+        """Bind a component to what its manifest grants."""
+        component = self.component(sha256, manifest.limits.fuel is not None)
+        return self._handlers.bind(component, manifest, self.grants(manifest))
+
+    def grants(self, manifest: Manifest) -> dict[str, Grant]:
+        """The effective grants of an actor without a parent: those that its manifest asks for."""
+        return {**self._handlers.always(), **manifest.grants}
+
+    def close(self) -> None:
+        """Close the engines."""
+        with self._lock:
+            for engine in self._engines.values():
+                engine.close()
+            self._engines.clear()

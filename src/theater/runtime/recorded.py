@@ -1,0 +1,223 @@
+"""Recorded calls: cutting a history into calls, and running one of them again.
+
+Everything that re-executes (recovery, replay, and what later branches) starts at a new instance and
+runs forward in it, because an instance has a memory that a chain can't show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from theater.chain import shapes
+from theater.chain.content import content_digest
+from theater.chain.event import Event
+from theater.chain.shapes import Part
+from theater.chain.tip import Ref
+from theater.engine import Ended, GuestError, Instance, Outcome, Returned
+from theater.errors import IntegrityError
+from theater.limits import ERROR_MESSAGE_BYTES_MAX
+from theater.manifest.model import Limits
+from theater.runtime.ending import excess, finish_call
+from theater.runtime.ports import ContentSource
+from theater.runtime.program import Program
+from theater.runtime.session import CallPlace, Divergence, Session
+from theater.values import cbor, codec
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A call in a chain: its `wasm-call`, its host calls and its end; `whole` has the notes too.
+
+    `end` is None for a call that was cut off.
+    """
+
+    event: Event
+    call: shapes.Call
+    events: tuple[Event, ...]
+    end: Event | None
+    whole: tuple[Event, ...]
+
+    @property
+    def place(self) -> tuple[int, int, bytes]:
+        """Its seq, its `now` in nanoseconds and its entropy."""
+        return self.event.seq, self.call.now, self.call.entropy
+
+
+def cut(events: Iterable[Event]) -> Iterator[RecordedCall | Event]:
+    """Yield the calls of a history, and the notes and the start that stand between them."""
+    opening: Event | None = None
+    course: list[Event] = []
+    whole: list[Event] = []
+    for event in events:
+        if opening is None:
+            if event.type != shapes.WASM_CALL:
+                yield event
+                continue
+            opening, course, whole = event, [], [event]
+            continue
+        whole.append(event)
+        if event.type in (shapes.WASM_RESULT, shapes.WASM_ERROR):
+            yield _call(opening, course, event, whole)
+            opening = None
+        elif shapes.is_course(event.type):
+            course.append(event)
+    if opening is not None:
+        yield _call(opening, course, None, whole)
+
+
+def _call(
+    opening: Event, course: Sequence[Event], end: Event | None, whole: Sequence[Event]
+) -> RecordedCall:
+    if opening.data is None:
+        raise IntegrityError(
+            f"the data of event {opening.seq} is gone, so its call can't be run again",
+            code="replay.gone",
+            seq=opening.seq,
+        )
+    call = shapes.parse(opening.type, opening.data)
+    assert isinstance(call, shapes.Call)
+    return RecordedCall(opening, call, tuple(course), end, tuple(whole))
+
+
+def arguments_of(recorded: RecordedCall, program: Program, content: ContentSource) -> list[object]:
+    """Return the parameters behind the state, as the export takes them."""
+    function = program.component.exports[recorded.call.function]
+    types = tuple(wit for _, wit in function.params[1:])
+    encoded = _bytes_of(recorded.call.params, content, recorded.event.seq)
+    return list(codec.decode_all(types)(cbor.decode(encoded)))
+
+
+def state_of(ref: Ref | None, content: ContentSource, seq: int) -> bytes | None:
+    """Return the bytes of a state that an event names."""
+    return None if ref is None else _bytes_of(ref, content, seq)
+
+
+def _bytes_of(part: Part, content: ContentSource, seq: int) -> bytes:
+    if isinstance(part, bytes):
+        return part
+    kept = content.content(part[0])
+    if kept is None:
+        raise IntegrityError(
+            f"content that event {seq} names is not here, so its call can't be run again",
+            code="replay.gone",
+            seq=seq,
+        )
+    return kept[1]
+
+
+@dataclass(slots=True)
+class Rerun:
+    """A new instance that recorded calls are run again in, one after the other."""
+
+    actor: str
+    name: str
+    program: Program
+    instance: Instance
+    bounds: Limits
+    content: ContentSource
+    history: Callable[[int], Iterator[Event]]
+    memory: dict[str, object] = field(default_factory=dict)
+
+    def run(self, recorded: RecordedCall) -> Divergence | None:
+        """Run a call that has ended; returns where it left its recording, None if it did not."""
+        seq, now, entropy = recorded.place
+        session = Session(
+            CallPlace(self.actor, self.name, seq, now, entropy),
+            self.program.functions,
+            self.program.drop,
+            self.memory,
+            self.content,
+            recorded=recorded.events,
+            history=self.history,
+            salt=_no_salt,
+            events_max=self.bounds.events_per_call,
+        )
+        if self.instance.calls != recorded.call.instance:
+            return Divergence(
+                seq, f"call {recorded.call.instance} of an instance", f"call {self.instance.calls}"
+            )
+        state = state_of(recorded.call.state, self.content, seq)
+        outcome = self.instance.call(
+            recorded.call.function,
+            [state, *arguments_of(recorded, self.program, self.content)],
+            session,
+            self.bounds.deadline_ms,
+        )
+        outcome = excess(finish_call(self.program.finish, session, outcome), self.bounds)
+        return self._compare(recorded, session, outcome, state)
+
+    def _compare(
+        self, recorded: RecordedCall, session: Session, outcome: Outcome, state: bytes | None
+    ) -> Divergence | None:
+        end = recorded.end
+        assert end is not None
+        if session.divergence is not None:
+            return session.divergence
+        form = shapes.parse(end.type, end.data) if end.data is not None else None
+        if not reproducible(form):
+            return None
+        if session.beyond is not None:
+            return Divergence(end.seq, "the end of the call", f"a call of {session.beyond}")
+        left = session.finished()
+        if left is not None:
+            return Divergence(left.seq, f"a call of {left.type}", _describe(outcome))
+        if isinstance(form, shapes.Result):
+            same = isinstance(outcome, Returned) and self._same_result(
+                recorded, form, outcome, state
+            )
+            expected = "the recorded result and state"
+        elif isinstance(form, shapes.Error):
+            same = _same_error(form, outcome)
+            expected = f"an end of kind {form.kind}"
+        else:
+            return None
+        return None if same else Divergence(end.seq, expected, _describe(outcome))
+
+    def _same_result(
+        self,
+        recorded: RecordedCall,
+        form: shapes.Result,
+        outcome: Returned,
+        before: bytes | None,
+    ) -> bool:
+        if not self._same(form.result, outcome.rest_cbor):
+            return False
+        if outcome.state is None or outcome.state == before:
+            return form.state == recorded.call.state
+        return form.state is not None and self._same(form.state, outcome.state)
+
+    def _same(self, part: Part, actual: bytes) -> bool:
+        if isinstance(part, bytes):
+            return part == actual
+        kept = self.content.content(part[0])
+        if kept is None or kept[0] is None:
+            return part[1] == len(actual)
+        return content_digest(kept[0], actual) == part[0]
+
+
+def reproducible(form: shapes.Form | None) -> bool:
+    """Whether an end follows from the recording, and is not a fact from outside."""
+    return not (
+        isinstance(form, shapes.Error)
+        and (form.kind in shapes.NOT_REPRODUCIBLE or form.kind == "diverged")
+    )
+
+
+def _same_error(form: shapes.Error, outcome: Outcome) -> bool:
+    if isinstance(outcome, GuestError):
+        clipped = outcome.message.encode()[:ERROR_MESSAGE_BYTES_MAX].decode(errors="ignore")
+        return form.kind == "error" and form.message == clipped
+    return isinstance(outcome, Ended) and (form.kind, form.code) == (outcome.kind, outcome.code)
+
+
+def _describe(outcome: Outcome) -> str:
+    if isinstance(outcome, Returned):
+        return "a result"
+    if isinstance(outcome, GuestError):
+        return f"the error {outcome.message[:200]!r}"
+    return f"an end of kind {outcome.kind}: {outcome.detail[:200]}"
+
+
+def _no_salt() -> bytes:
+    raise AssertionError("a replay makes no event")

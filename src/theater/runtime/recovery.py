@@ -1,0 +1,110 @@
+"""Taking up a call that the end of a process interrupted.
+
+The history since the last new instance is run again in a new one: calls that had ended must end the
+same, and the interrupted call goes on for real from its first host call that is not recorded. What
+was answered and recorded is not done again.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from theater.engine import Ended, Outcome
+from theater.errors import TheaterError
+from theater.journal.records import SetActor
+from theater.runtime.actor import Actor, LiveInstance
+from theater.runtime.execution import CallEnd, Execution, fresh_instance
+from theater.runtime.recorded import RecordedCall, Rerun, arguments_of, cut
+from theater.runtime.services import Services
+from theater.runtime.session import CallPlace
+
+log = logging.getLogger(__name__)
+
+DEATHS_MAX = 2
+"""How many process deaths in the same stretch of a call end it as `killed`."""
+
+
+def count_death(services: Services, actor: Actor) -> None:
+    """Note, before anything of the call is run again, that a process died in it.
+
+    A death counts only if the guest itself was running: not while an intent or a wait was open,
+    since then the process was killed from outside or by a handler. It is forgiven once the call
+    has recorded something new.
+    """
+    tip = actor.tip
+    last = next(services.journal.events(actor.id, tip.seq), None)
+    waiting = bool(services.journal.waits(actor.id))
+    if waiting or (last is not None and last.type.endswith("!")):
+        return
+    actor.deaths += 1
+    services.journal.append((SetActor(actor.id, deaths=actor.deaths),))
+
+
+def take_up(services: Services, actor: Actor) -> CallEnd:
+    """Finish the interrupted call; returns how it ended."""
+    segment = actor.tip.segment
+    assert segment is not None
+    calls = [
+        each
+        for each in cut(services.journal.events(actor.id, segment))
+        if isinstance(each, RecordedCall)
+    ]
+    opened = calls.pop()
+    assert opened.end is None
+    poisoned = actor.deaths >= DEATHS_MAX
+    execution = Execution(services, actor, actor.in_hand, poisoned=poisoned)
+    for wait, _ in services.journal.waits(actor.id):
+        execution.adopt_wait(wait.id)
+    try:
+        outcome = (
+            Ended("killed", None, f"the process died {actor.deaths} times in this call")
+            if poisoned
+            else _run_again(services, actor, calls, opened, execution)
+        )
+    except TheaterError as error:
+        outcome = Ended("diverged", None, error.message, error)
+    end = execution.end(outcome, opened.call.function)
+    actor.interrupted = False
+    if actor.deaths:
+        actor.deaths = 0
+        services.journal.append((SetActor(actor.id, deaths=0),))
+    return end
+
+
+def _run_again(
+    services: Services,
+    actor: Actor,
+    ended: list[RecordedCall],
+    opened: RecordedCall,
+    execution: Execution,
+) -> Outcome:
+    actor.live = None
+    live = fresh_instance(services, actor)
+    program = actor.program
+    assert program is not None
+    rerun = Rerun(
+        actor.id,
+        actor.name,
+        program,
+        live.instance,
+        actor.manifest.limits,
+        services.journal,
+        actor.history,
+    )
+    actor.live = LiveInstance(live.instance, rerun.memory)
+    for recorded in ended:
+        divergence = rerun.run(recorded)
+        if divergence is not None:
+            log.error("actor %s can't be taken up: %s", actor.id, divergence)
+            return Ended(
+                "diverged",
+                None,
+                f"event {divergence.seq}: expected {divergence.expected}, got {divergence.actual}",
+            )
+    seq, now, entropy = opened.place
+    return execution.run(
+        CallPlace(actor.id, actor.name, seq, now, entropy),
+        opened.call.function,
+        arguments_of(opened, program, services.journal),
+        opened.events,
+    )

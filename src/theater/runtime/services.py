@@ -1,0 +1,37 @@
+"""What the parts of a running node share: its journal, router, dispatcher, clock and randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from theater.clock import Clock
+from theater.journal.port import Journal
+from theater.runtime.actor import Actor
+from theater.runtime.dispatcher import Dispatcher
+from theater.runtime.program import Program
+from theater.runtime.router import Router
+
+SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Handed to whatever runs calls.
+
+    `program` loads what an actor runs, if it isn't loaded. `started` and `ended` are told of an
+    actor whose `init` has returned, and of one that stopped or failed, with the record's number.
+    """
+
+    journal: Journal
+    router: Router
+    dispatcher: Dispatcher
+    clock: Clock
+    random: Callable[[int], bytes]
+    program: Callable[[Actor], Program]
+    started: Callable[[Actor, int], None]
+    ended: Callable[[Actor, int], None]
+
+    def salt(self) -> bytes:
+        """16 fresh random bytes."""
+        return self.random(SALT_BYTES)
