@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from demo.processes import Process
+
 COMMAND_SECONDS_MAX = 150.0
 
 
@@ -52,6 +54,11 @@ class Theater:
     def json(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> Any:
         """What it printed with --json."""
         return json.loads(self.run(*arguments, "--json", codes=codes)[1])
+
+    def follow(self, actor: str, log: Path) -> Process:
+        """A process that prints the chain's events as JSON lines, as soon as they are durable."""
+        command = [self.program, "events", actor, "--follow", "--json"]
+        return Process("theater events --follow", command, log, self.environment)
 
     def events(self, actor: str) -> str:
         """The chain as JSON lines, byte for byte as printed."""

@@ -45,6 +45,9 @@ class Process:
                 env=None if environment is None else {**os.environ, **environment},
                 start_new_session=True,
             )
+        assert self._child.stdout is not None
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=_read, args=(self._child.stdout, self._lines), daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
@@ -56,17 +59,14 @@ class Process:
     def pid(self) -> int:
         return self._child.pid
 
-    def first_line(self) -> str:
-        """Wait for the first line of its standard output; ProcessFailed if it ends or takes too long."""
-        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        assert self._child.stdout is not None
-        threading.Thread(target=_read_on, args=(self._child.stdout, lines), daemon=True).start()
+    def next_line(self, timeout_s: float = START_SECONDS_MAX) -> str:
+        """Wait for the next line of its standard output; ProcessFailed if it ends or takes too long."""
         try:
-            line = lines.get(timeout=START_SECONDS_MAX)
+            line = self._lines.get(timeout=timeout_s)
         except queue.Empty:
             raise ProcessFailed(f"{self.name} printed nothing in time") from None
         if not line:
-            raise ProcessFailed(f"{self.name} did not come up:\n{self._log.read_text()[-2000:]}")
+            raise ProcessFailed(f"{self.name} ended too early:\n{self._log.read_text()[-2000:]}")
         return line.strip()
 
     def alive(self) -> bool:
@@ -100,8 +100,8 @@ class Process:
             os.killpg(self._child.pid, number)
 
 
-def _read_on(stream: IO[bytes], first: queue.SimpleQueue[str]) -> None:
-    # Reading goes on after the first line, so that a talkative child never blocks on a full pipe.
-    first.put(stream.readline().decode(errors="replace"))
-    for _ in stream:
-        pass
+def _read(stream: IO[bytes], lines: queue.SimpleQueue[str]) -> None:
+    # In a thread of its own, so that a talkative child never blocks on a full pipe.
+    for line in stream:
+        lines.put(line.decode(errors="replace"))
+    lines.put("")

@@ -6,7 +6,8 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 from demo.checks import Check, judge, posts
 from demo.command import Theater
-from demo.control import GateControl, TooSlow
+from demo.control import GateControl
 from demo.ledger import read
 from demo.processes import Process
 from demo.transcript import Transcript
@@ -23,7 +24,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 RESEARCHER: Final = ROOT / "examples" / "researcher"
 ANSWERS_BEFORE_FIRST_KILL: Final = 2
 ANSWERS_BEFORE_SECOND_KILL: Final = 3
-SETTLE_S: Final = 30.0
+PAUSE_S: Final = 0.5
 MODELS: Final = {
     "smollm2": ("demo.model", "SmolLM2-135M-Instruct on llama.cpp"),
     "scripted": ("demo.scripted", "a scripted stand-in, no language model"),
@@ -93,7 +94,7 @@ class Story:
         module, name = MODELS[self.model]
         with self.transcript.step("load the model", f"a model: {name}"):
             self.model_process = self._start("model", "-m", module)
-            address = self.model_process.first_line()
+            address = self.model_process.next_line()
         with self.transcript.step(
             "start the gate", "the gate that counts idempotency keys"
         ) as said:
@@ -101,7 +102,7 @@ class Story:
             self.gate_process = self._start(
                 "gate", "-m", "demo.gate", "--model", address, "--log", str(self.log)
             )
-            self.gate = GateControl(self.gate_process.first_line())
+            self.gate = GateControl(self.gate_process.next_line())
             said.append(self.gate.address)
 
     def _start(self, name: str, *arguments: str) -> Process:
@@ -115,16 +116,17 @@ class Story:
             self.server = self._exit.enter_context(
                 Process("server", command, self.folder / "server.log", self.theater.environment)
             )
-            said.append(self.server.first_line())
+            said.append(self.server.next_line())
 
     def _start_agent(self) -> None:
+        manifest = self.project / "manifest.toml"
+        state = tomllib.loads(manifest.read_text())["initial_state"]
+        state |= {"base_url": f"{self.gate.address}/v1", "model": self.model, "pause_s": PAUSE_S}
+        state_file = self.folder / "state.json"
+        state_file.write_text(json.dumps(state))
         with self.transcript.step("start the agent", "started the agent") as said:
             _, printed = self.theater.run(
-                "start",
-                str(self.project / "manifest.toml"),
-                "--id-only",
-                "--var",
-                f"OPENAI_BASE_URL={self.gate.address}/v1",
+                "start", str(manifest), "--id-only", "--state", str(state_file)
             )
             self.actor = printed.strip()
             said.append(self.actor)
@@ -132,14 +134,20 @@ class Story:
     # What happens to it
 
     def _kill_between_two_steps(self) -> None:
-        self.gate.wait(delivered=ANSWERS_BEFORE_FIRST_KILL)
-        self._wait_until_answers_are_recorded(ANSWERS_BEFORE_FIRST_KILL)
-        self.server.kill()
+        with self.theater.follow(self.actor, self.folder / "events.log") as following:
+            events: list[Mapping[str, Any]] = []
+            while _answered(events) < ANSWERS_BEFORE_FIRST_KILL:
+                events.append(json.loads(following.next_line()))
+            # The rest of this step; then the agent rests, and nothing is asked.
+            while events[-1]["event_type"] != "wasm-result":
+                events.append(json.loads(following.next_line()))
+            self.server.kill()
+        self.transcript.kill("the server, between two steps")
         seen = self.gate.statistics()
         self._expect(
-            "killed between two steps",
-            seen.asked == seen.delivered,
-            f"{seen.delivered} questions answered, no request open",
+            "no request was open",
+            seen.asked == seen.delivered == ANSWERS_BEFORE_FIRST_KILL,
+            f"{seen.delivered} questions asked, {seen.delivered} answered",
         )
         self._resurrect("first", seen.delivered)
 
@@ -148,11 +156,12 @@ class Story:
         self.gate.hold_next()
         self.gate.wait(holding=1)
         self.server.kill()
+        self.transcript.kill("the server, while the gate holds an answer back")
         seen = self.gate.statistics()
         self._expect(
-            "killed inside an open POST",
+            "a POST was open",
             seen.asked == seen.delivered + 1 and seen.holding == 1,
-            f"{seen.delivered} questions answered, the answer to one more held back by the gate",
+            f"{seen.asked} questions asked, {seen.delivered} answered",
         )
         self.in_flight = next(line.key for line in read(self.log) if line.kind == "held")
         self.gate.release()
@@ -166,14 +175,6 @@ class Story:
         with self.transcript.step(step, "the agent goes on") as said:
             seen = self.gate.wait(delivered=delivered + 1)
             said.append(f"with question {seen.delivered}")
-
-    def _wait_until_answers_are_recorded(self, count: int) -> None:
-        until = time.monotonic() + SETTLE_S
-        while time.monotonic() < until:
-            made = posts(_lines(self.theater.events(self.actor)))
-            if sum(post.answer_seq is not None for post in made) >= count:
-                return
-        raise TooSlow(f"the chain never had {count} answers")
 
     def _wait_for_result(self) -> None:
         with self.transcript.step("wait for the agent", "the agent has its result"):
@@ -247,6 +248,10 @@ class Story:
         for check in checks:
             self.checks.append(check)
             self.transcript.check(check)
+
+
+def _answered(events: Sequence[Mapping[str, Any]]) -> int:
+    return sum(post.answer_seq is not None for post in posts(events))
 
 
 def _lines(chain: str) -> list[dict[str, Any]]:

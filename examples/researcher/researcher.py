@@ -4,6 +4,7 @@ A step asks a language model over HTTP, in the form of OpenAI's chat completions
 in the state. So whatever happens to the node, no question that was answered is asked again.
 """
 
+import time
 from dataclasses import dataclass, field
 
 from theater_guest import Actor, HostError, log, send, shutdown
@@ -24,13 +25,17 @@ class Finding:
 
 @dataclass
 class Researcher(Actor):
-    """Its first fields come from the manifest's initial state."""
+    """Its first fields come from the manifest's initial state.
+
+    `pause_s` is how long it rests before each question, for a model that limits its clients.
+    """
 
     questions: list[str]
     base_url: str
     model: str
     temperature: float = 0.7
-    max_tokens: int = 64
+    max_tokens: int = 48
+    pause_s: float = 0.0
     findings: list[Finding] = field(default_factory=list)
     attempts: int = 0
 
@@ -40,6 +45,7 @@ class Researcher(Actor):
 
     def on_send(self, message: str) -> None:
         if len(self.findings) < len(self.questions):
+            time.sleep(self.pause_s)
             self.take_step(self.questions[len(self.findings)])
         if len(self.findings) < len(self.questions):
             send(self.actor_id, "step")

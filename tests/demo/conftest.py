@@ -65,6 +65,6 @@ def request_body(question: str) -> bytes:
 def door(tmp_path: Path) -> Iterator[Door]:
     log = tmp_path / "gate.jsonl"
     with Process("model", [sys.executable, "-m", "demo.scripted"], tmp_path / "model.log") as model:
-        command = [sys.executable, "-m", "demo.gate", "--model", model.first_line()]
+        command = [sys.executable, "-m", "demo.gate", "--model", model.next_line()]
         with Process("gate", [*command, "--log", str(log)], tmp_path / "gate.log") as gate:
-            yield Door(gate.first_line(), log, model, gate)
+            yield Door(gate.next_line(), log, model, gate)
