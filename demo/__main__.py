@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--model", choices=sorted(MODELS), default="smollm2")
+    parser.add_argument("--model", choices=sorted(MODELS), default="smollm2-135m-instruct")
     parser.add_argument(
         "--folder", type=Path, help="an empty one for the run (default: demo/.runs)"
     )

@@ -26,7 +26,7 @@ ANSWERS_BEFORE_FIRST_KILL: Final = 2
 ANSWERS_BEFORE_SECOND_KILL: Final = 3
 PAUSE_S: Final = 0.5
 MODELS: Final = {
-    "smollm2": ("demo.model", "SmolLM2-135M-Instruct on llama.cpp"),
+    "smollm2-135m-instruct": ("demo.model", "SmolLM2-135M-Instruct on llama.cpp, sampling"),
     "scripted": ("demo.scripted", "a scripted stand-in, no language model"),
 }
 
