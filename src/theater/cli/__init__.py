@@ -1,0 +1,16 @@
+"""The command `theater`.
+
+program       the table of commands
+command       lazy loading, help, exit codes, errors
+configuration config.toml, THEATER_* and flags, in that order
+output        tables, JSON, times
+manifests     manifests as the command line reads them: environment, files beside them
+commands/     the commands, a module for what belongs together
+"""
+
+
+def main() -> None:
+    """Run the command; imports nothing before it is called."""
+    from theater.cli.program import main as run
+
+    run()

@@ -42,7 +42,12 @@ _STATUS: Final[tuple[tuple[type[TheaterError], int], ...]] = (
     (Unavailable, 503),
 )
 
-_STATUS_OF_CODE: Final = {"token.missing": 401, "token.wrong": 401, "http.method": 405}
+_STATUS_OF_CODE: Final = {
+    "token.missing": 401,
+    "token.wrong": 401,
+    "http.method": 405,
+    "mailbox.full": 503,
+}
 
 _CLASS_OF_STATUS: Final[dict[int, type[TheaterError]]] = {
     400: UsageError,

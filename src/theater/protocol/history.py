@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from theater.chain.verify import Report
+
 
 class EventLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One event, the same shape as a line of an exported chain. `data_cbor` is base64."""
@@ -48,8 +50,8 @@ class VerifyView(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What verification found.
 
     `full` counts events that were checked with their data, `digest_only` those whose data is
-    gone. `complete` says whether the chain is closed by an `actor-stop`. `against` says which
-    head the end was compared with, null if the chain stood alone.
+    gone. `complete` says whether the chain is closed by an `actor-stop`. `against` says what shows
+    that the end is the end: a trusted `head`, the chain being `complete`, or `nothing`.
     """
 
     ok: bool
@@ -58,7 +60,7 @@ class VerifyView(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     full: int
     digest_only: int
     complete: bool
-    against: str | None
+    against: str
     problem: ProblemView | None
 
 
@@ -66,7 +68,6 @@ class DivergenceView(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Where a re-execution left its recording, as text for people."""
 
     seq: int
-    function: str | None
     expected: str
     actual: str
 
@@ -83,3 +84,25 @@ class ReplayView(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     not_reproducible: int
     unverified_engine: bool
     seconds: float
+
+
+def verify_view(report: Report) -> VerifyView:
+    """Return what verification found, as it goes over the wire."""
+    problem = report.problem
+    return VerifyView(
+        ok=problem is None,
+        events=report.events,
+        head=report.head.hex(),
+        full=report.full,
+        digest_only=report.digest_only,
+        complete=report.complete,
+        against=report.against,
+        problem=None
+        if problem is None
+        else ProblemView(
+            seq=problem.seq,
+            hash=problem.hash.hex(),
+            reason=problem.reason,
+            detail=problem.detail,
+        ),
+    )

@@ -36,7 +36,7 @@ class App:
         guard: Guard,
         *,
         message_bytes: int,
-        journal_failed: Callable[[JournalFailed], NoReturn],
+        journal_failed: Callable[[BaseException], NoReturn],
     ) -> None:
         self._dispatch = dispatch
         self._guard = guard
@@ -55,9 +55,9 @@ class App:
         exchange = Exchange(scope, receive, send)
         try:
             await self._serve(exchange, receive, send)
-        except JournalFailed as error:
-            self._journal_failed(error)
         except TheaterError as error:
+            if error.code == JournalFailed.code:
+                self._journal_failed(error)
             await self._answer(exchange, error)
         except HTTPException as error:
             await self._answer(exchange, _routing_error(scope, error))

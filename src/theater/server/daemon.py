@@ -20,7 +20,7 @@ from typing import NoReturn
 
 import uvicorn
 
-from theater.errors import JournalFailed, Unavailable, UsageError
+from theater.errors import Unavailable, UsageError
 from theater.runtime.node import Node
 from theater.server.app import App
 from theater.server.connection import BoundedConnection
@@ -102,6 +102,7 @@ class TheaterServer:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=int(settings.stop_ms / 1000 + _AFTER_STOP_S),
         )
+        self._node.on_failure(_journal_failed)
         self._server = _Server(config, dispatch, settings.stop_ms / 1000, ready)
         if self._stop_asked:
             self._server.should_exit = True
@@ -198,10 +199,10 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _journal_failed(error: JournalFailed) -> NoReturn:
+def _journal_failed(error: BaseException) -> NoReturn:
     """Nothing may be answered any more: not by this request, not by any other."""
     sys.stderr.write(
-        f"theater: {error.message}\n"
+        f"theater: {error}\n"
         "The server stops, because nothing it answered now could be relied on. Start it again: what "
         "was acknowledged is on disk.\n"
     )

@@ -18,17 +18,18 @@ from typing import TypeVar
 
 from theater.chain.event import Event
 from theater.errors import TimedOut, UsageError
-from theater.handlers import GRANT_TYPES
 from theater.ids import ACTOR_ID
 from theater.limits import EVENTS_PER_CHUNK, MIB
 from theater.manifest import parse
 from theater.protocol.actors import ActorView, StartRequest
-from theater.protocol.history import ReplayView, VerifyView
+from theater.protocol.history import ReplayView, VerifyView, verify_view
 from theater.protocol.names import ENDED
-from theater.runtime.node import ActorInfo, Node
+from theater.runtime.info import ActorInfo
+from theater.runtime.node import Node
+from theater.runtime.registry import GRANT_TYPES
 from theater.server.bridge import Bridge
 from theater.server.feed import Feed
-from theater.server.views import actor_view, replay_view, verify_view
+from theater.server.views import actor_view, replay_view
 
 T = TypeVar("T")
 
@@ -87,6 +88,13 @@ class Dispatch:
 
         def begin() -> Future[ActorInfo]:
             manifest = parse(wanted.manifest, grant_types=GRANT_TYPES, path=wanted.path)
+            if wanted.state is None and isinstance(manifest.initial_state, str):
+                # A client must not have the server open files that only the server's user may.
+                raise UsageError(
+                    f"the manifest names the initial state {manifest.initial_state}: send its "
+                    "bytes as `state`",
+                    code="state.missing",
+                )
             return self._node.start(
                 manifest, component=wanted.component, name=wanted.name, state=wanted.state, key=key
             )
@@ -116,7 +124,7 @@ class Dispatch:
             ) from None
 
     async def actors(self, *, ended: bool) -> list[ActorView]:
-        return [actor_view(info) for info in await self._read(lambda: self._node.list(ended))]
+        return [actor_view(info) for info in await self._read(lambda: self._node.list(ended=ended))]
 
     async def actor(self, actor: str) -> ActorView:
         found = await self.actor_id(actor)

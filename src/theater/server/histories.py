@@ -12,9 +12,9 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
+from theater.chain import jsonl
 from theater.chain.event import Event
 from theater.errors import JournalFailed, TheaterError
-from theater.protocol.history import event_json
 from theater.protocol.log import log_line
 from theater.protocol.names import EVENT_STREAM, JSON_LINES
 from theater.server.dispatch import Dispatch, flag_of, seq_of
@@ -33,7 +33,7 @@ async def events(exchange: Exchange, dispatch: Dispatch) -> None:
     def line(event: Event) -> bytes | None:
         if pattern is not None and not fnmatchcase(event.type, pattern):
             return None
-        return event_json(event)
+        return jsonl.line(event).removesuffix(b"\n")
 
     await _stream(exchange, dispatch, fields, line)
 
@@ -75,9 +75,9 @@ async def _stream(
                 actor, start=start, limit=limit, follow=follow, render=render
             ):
                 yield piece or (b": alive\n\n" if sse else b"\n")
-        except JournalFailed:
-            raise
         except TheaterError as error:
+            if error.code == JournalFailed.code:
+                raise
             told = error_line(error)
             yield b"event: error\ndata: %b\n\n" % told if sse else told + b"\n"
 

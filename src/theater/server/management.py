@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from theater import __version__
 from theater.errors import UsageError
 from theater.limits import CLIENT_WAIT_MS_MAX, COMPONENT_BYTES_MAX, MIB, START_BODY_BYTES_MAX
 from theater.protocol.actors import (
@@ -16,7 +17,6 @@ from theater.protocol.actors import (
 from theater.protocol.history import ReplayRequest
 from theater.server.dispatch import Dispatch, flag_of, seq_of
 from theater.server.exchange import BYTES_HEAD, Exchange
-from theater.server.version import version
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SMALL = 1 * MIB
@@ -24,7 +24,7 @@ _SMALL = 1 * MIB
 
 async def about(exchange: Exchange, _dispatch: Dispatch) -> None:
     """Who answers."""
-    await exchange.answer_json(ServerView(name="theater", version=version(), api=1))
+    await exchange.answer_json(ServerView(name="theater", version=__version__, api=1))
 
 
 async def put_component(exchange: Exchange, dispatch: Dispatch) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from theater import __version__
 from theater.protocol.errors import ErrorBody
 from theater.protocol.names import JSON
 from theater.server.routes import ROUTES, Content, Route
-from theater.server.version import version
 
 _PARTS = {
     "actor": "An actor's id, a prefix of it that only it has, or its name",
@@ -31,7 +31,7 @@ def document() -> dict[str, object]:
         "openapi": "3.1.0",
         "info": {
             "title": "Theater",
-            "version": version(),
+            "version": __version__,
             "description": "Actors as WebAssembly components, whose every step is recorded.",
         },
         "security": [{"token": []}],

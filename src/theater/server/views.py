@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from theater.chain.verify import Report
 from theater.protocol.actors import ActorView, outcome
-from theater.protocol.history import DivergenceView, ProblemView, ReplayView, VerifyView
-from theater.runtime.node import ActorInfo, ReplayReport
+from theater.protocol.history import DivergenceView, ReplayView
+from theater.runtime.info import ActorInfo
+from theater.runtime.replay import ReplayReport
 
 
 def actor_view(info: ActorInfo) -> ActorView:
@@ -25,28 +25,6 @@ def actor_view(info: ActorInfo) -> ActorView:
     )
 
 
-def verify_view(report: Report) -> VerifyView:
-    """Return what verification found."""
-    problem = report.problem
-    return VerifyView(
-        ok=problem is None,
-        events=report.events,
-        head=report.head.hex(),
-        full=report.full,
-        digest_only=report.digest_only,
-        complete=report.complete,
-        against=report.against,
-        problem=None
-        if problem is None
-        else ProblemView(
-            seq=problem.seq,
-            hash=problem.hash.hex() if problem.hash else None,
-            reason=problem.reason,
-            detail=problem.detail,
-        ),
-    )
-
-
 def replay_view(report: ReplayReport) -> ReplayView:
     """Return what re-execution found."""
     divergence = report.divergence
@@ -54,13 +32,12 @@ def replay_view(report: ReplayReport) -> ReplayView:
         equal=report.equal,
         events=report.events,
         calls=report.calls,
-        head=report.head,
-        expected_head=report.expected_head,
+        head=report.head.hex(),
+        expected_head=report.expected_head.hex(),
         divergence=None
         if divergence is None
         else DivergenceView(
             seq=divergence.seq,
-            function=divergence.function,
             expected=divergence.expected,
             actual=divergence.actual,
         ),

@@ -1,0 +1,1 @@
+"""The commands, a module for what belongs together; each is imported only when it is run."""

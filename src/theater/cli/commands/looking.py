@@ -1,0 +1,120 @@
+"""`theater list`, `inspect`, `status`, `state`: what is, without changing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from theater.cli.command import command
+from theater.cli.options import actor_argument, as_json, connect, on_server
+from theater.cli.output import (
+    facts,
+    print_json,
+    printable,
+    say,
+    status_text,
+    table,
+    text_of,
+    time_text,
+    write_bytes,
+)
+
+
+@command(examples=["theater list", "theater list --all", "theater list --json | jq '.[].id'"])
+@click.option("--all", "ended", is_flag=True, help="Those that ended too.")
+@on_server
+@as_json("the actors")
+def list_(ended: bool, address: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """List the actors that live; with --all also those that ended."""
+    with connect(address, data_dir) as client:
+        actors = client.actors(ended=ended)
+    if as_json:
+        print_json(actors)
+        return
+    if not actors:
+        say("There are no actors; `theater start MANIFEST` starts one.")
+        return
+    table(
+        ("ID", "NAME", "STATUS", "EVENTS", "WAITING", "STARTED"),
+        (
+            (
+                actor.id,
+                printable(actor.name),
+                status_text(actor.status),
+                str(actor.events),
+                str(actor.mailbox),
+                time_text(actor.started_at),
+            )
+            for actor in actors
+        ),
+    )
+
+
+@command(examples=["theater inspect counter", "theater inspect 7f3a --json"])
+@actor_argument
+@on_server
+@as_json("the actor")
+def inspect(actor: str, address: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Show everything about an actor."""
+    with connect(address, data_dir) as client:
+        found = client.actor(actor)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        ("id", found.id),
+        ("name", printable(found.name)),
+        ("status", status_text(found.status)),
+        ("parent", found.parent or "none: it was started from outside"),
+        ("manifest", printable(found.manifest_path)),
+        ("component", found.component),
+        ("started", f"{time_text(found.started_at)} UTC"),
+        ("events", str(found.events)),
+        ("head", found.head),
+        ("waiting", f"{found.mailbox} messages"),
+    ]
+    if found.outcome is not None:
+        told = found.outcome.text
+        shown = f"{len(found.outcome.body)} bytes" if told is None else printable(told)
+        rows.append(("ended", f"{'well' if found.outcome.ok else 'badly'}: {shown}"))
+    facts(rows)
+
+
+@command(examples=["theater status counter", "theater status counter --json"])
+@actor_argument
+@on_server
+@as_json("id and status")
+def status(actor: str, address: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Show an actor's status in one word: starting, running, paused, stopping, stopped, failed."""
+    with connect(address, data_dir) as client:
+        found = client.actor(actor)
+    if as_json:
+        print_json({"id": found.id, "status": found.status})
+    else:
+        click.echo(status_text(found.status))
+
+
+@command(
+    examples=[
+        "theater state counter",
+        "theater state counter --at 41",
+        "theater state counter --json | jq -r .text",
+    ]
+)
+@actor_argument
+@click.option("--at", type=click.IntRange(0), help="The state after the event with this number.")
+@on_server
+@as_json("the state, in base64 and as text where it is text,")
+def state(
+    actor: str, at: int | None, address: str | None, data_dir: Path | None, as_json: bool
+) -> None:
+    """Print an actor's state as it is, now or after any event of its history."""
+    with connect(address, data_dir) as client:
+        found = client.state(actor, at)
+    if as_json:
+        print_json({"state": found, "text": None if found is None else text_of(found)})
+    elif found is None:
+        say("It has no state.")
+    else:
+        write_bytes(found)

@@ -1,0 +1,155 @@
+"""`theater run`: one actor in the foreground, with a node of its own."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from theater.cli.command import command
+from theater.cli.commands.ending import leave_with_outcome
+from theater.cli.commands.history import print_log_line
+from theater.cli.options import as_json, initial_state, variables
+from theater.cli.output import say, write_bytes
+from theater.protocol.log import log_line
+
+if TYPE_CHECKING:
+    from theater.runtime.info import ActorInfo
+    from theater.runtime.node import Node
+
+_POLL_S = 0.2
+
+
+@command(
+    examples=[
+        "theater run manifest.toml",
+        """theater run examples/counter/manifest.toml --request '{"add": 1}'""",
+        "theater run manifest.toml --data-dir runs --var TOPIC=tides > result.json",
+    ]
+)
+@click.argument("manifest", type=click.Path(path_type=Path), help="The manifest's file.")
+@click.option("--name", help="The actor's name, instead of the manifest's.")
+@click.option(
+    "--request",
+    "question",
+    metavar="DATA",
+    help="Ask the actor this, print its answer, and stop it.",
+)
+@initial_state
+@variables
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where to keep its history. Default: a temporary folder, gone afterwards.",
+)
+@as_json("the actor as it ended")
+def run(
+    manifest: Path,
+    name: str | None,
+    question: str | None,
+    state_file: Path | None,
+    variables: dict[str, str],
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Run one actor in the foreground, without a server, until it ends.
+
+    Its log goes to standard error, its result to standard output, and the command ends as the actor
+    did: 0 if well, 1 if not. Ctrl-C stops it.
+    """
+    from theater.cli.configuration import load, secret_values
+    from theater.cli.manifests import load_manifest
+    from theater.runtime.node import Node
+    from theater.runtime.settings import NodeSettings
+    from theater.server.views import actor_view
+
+    secrets = secret_values(load())
+    loaded = load_manifest(manifest, variables, state_file, secrets=tuple(secrets.values()))
+    with _folder(data_dir) as folder:
+        node = Node.open(folder, NodeSettings(secrets=secrets))
+        try:
+            starting = node.start(
+                loaded.manifest,
+                component=node.add_component(loaded.component),
+                name=name,
+                state=loaded.state,
+            )
+            actor = starting.result().id
+            ending = node.wait(actor)
+            with _log_on_stderr(node, actor):
+                try:
+                    if question is not None:
+                        write_bytes(node.request(actor, question.encode()).result())
+                        node.stop(actor)
+                    ended = _result(ending)
+                except BaseException:
+                    node.stop(actor).result()
+                    raise
+        finally:
+            node.close()
+    view = actor_view(ended)
+    if question is not None and not as_json:
+        return
+    leave_with_outcome(view, as_json=as_json)
+
+
+def _result(ending: Future[ActorInfo]) -> ActorInfo:
+    # A wait without a bound would not let Ctrl-C through on every platform.
+    while True:
+        try:
+            return ending.result(_POLL_S)
+        except TimeoutError:
+            if ending.done():
+                raise
+
+
+@contextmanager
+def _folder(chosen: Path | None) -> Iterator[Path]:
+    if chosen is not None:
+        chosen.mkdir(parents=True, exist_ok=True, mode=0o700)
+        yield chosen
+        return
+    with tempfile.TemporaryDirectory(prefix="theater-run-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _log_on_stderr(node: Node, actor: str) -> Iterator[None]:
+    """Print the log as it is recorded; all of it is printed when the block ends."""
+    grew = threading.Event()
+    done = threading.Event()
+
+    def committed(chains: dict[str, int]) -> None:
+        if actor in chains:
+            grew.set()
+
+    def follow() -> None:
+        seq = 0
+        while True:
+            last = done.is_set()
+            grew.clear()
+            for event in node.events(actor, seq):
+                seq = event.seq + 1
+                line = log_line(event, node.content)
+                if line is not None:
+                    print_log_line(line, write=say)
+            if last:
+                return
+            grew.wait(_POLL_S)
+
+    unwatch = node.watch(committed)
+    follower = threading.Thread(target=follow, name="theater-log")
+    follower.start()
+    try:
+        yield
+    finally:
+        done.set()
+        grew.set()
+        follower.join()
+        unwatch()

@@ -1,0 +1,90 @@
+"""How things are printed: JSON for programs, aligned columns and readable times for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import click
+import msgspec
+
+STATUS_COLOURS = {
+    "running": "green",
+    "starting": "cyan",
+    "paused": "yellow",
+    "stopping": "yellow",
+    "stopped": "bright_black",
+    "failed": "red",
+}
+
+
+def print_json(value: object) -> None:
+    """Write one value as JSON on one line: the only thing a command with --json writes."""
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def write_bytes(data: bytes) -> None:
+    """Write bytes as they are; on a terminal with a newline behind them if they have none."""
+    sys.stdout.flush()
+    stream = sys.stdout.buffer
+    stream.write(data)
+    if sys.stdout.isatty() and data and not data.endswith(b"\n"):
+        stream.write(b"\n")
+    stream.flush()
+
+
+def text_of(data: bytes) -> str | None:
+    """Return bytes as text where they are UTF-8, else None."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write rows under heads, as wide as their widest cell."""
+    lines = [list(row) for row in rows]
+    widths = [
+        max(len(click.unstyle(cell)) for cell in column)
+        for column in zip(heads, *lines, strict=True)
+    ]
+    click.echo("  ".join(_padded(click.style(h, bold=True), w) for h, w in _pair(heads, widths)))
+    for line in lines:
+        click.echo("  ".join(_padded(cell, width) for cell, width in _pair(line, widths)).rstrip())
+
+
+def facts(rows: Iterable[tuple[str, str]]) -> None:
+    """Write names and what stands for each, aligned."""
+    pairs = list(rows)
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        click.echo(f"{click.style(name.ljust(width), bold=True)}  {value}")
+
+
+def status_text(status: str) -> str:
+    """Return a status in its colour."""
+    return click.style(status, fg=STATUS_COLOURS.get(status))
+
+
+def time_text(micros: int) -> str:
+    """Return a time in UTC, to the second."""
+    return f"{datetime.fromtimestamp(micros / 1e6, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def printable(text: str) -> str:
+    """Return text without what could move a terminal's cursor or change its colours."""
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def say(text: str) -> None:
+    """Tell people something on standard error, where it disturbs no program."""
+    click.echo(text, err=True)
+
+
+def _padded(cell: str, width: int) -> str:
+    return cell + " " * (width - len(click.unstyle(cell)))
+
+
+def _pair(cells: Sequence[str], widths: Sequence[int]) -> Iterable[tuple[str, int]]:
+    return zip(cells, widths, strict=True)
