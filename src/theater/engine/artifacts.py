@@ -28,7 +28,7 @@ import theater
 from theater.engine.compile_child import REFUSED
 from theater.engine.settings import Settings
 from theater.errors import ComponentError, UsageError
-from theater.limits import COMPILE_SECONDS_MAX, COMPILES_AT_ONCE_MAX
+from theater.limits import COMPILE_MEMORY_BYTES_MAX, COMPILE_SECONDS_MAX, COMPILES_AT_ONCE_MAX
 
 _COMPILING = threading.BoundedSemaphore(COMPILES_AT_ONCE_MAX)
 
@@ -112,6 +112,8 @@ def _run_compiler(wasm: bytes, settings: Settings, artifact: Path, timeout_s: fl
             "theater.engine.compile_child",
             "1" if settings.fuel else "0",
             str(settings.stack_bytes),
+            str(COMPILE_MEMORY_BYTES_MAX),
+            str(COMPILE_SECONDS_MAX),
             str(artifact),
         ],
         stdin=subprocess.PIPE,

@@ -1,8 +1,8 @@
 """The process that compiles a component, because a hostile one may take all memory and time.
 
-Run as `python -m theater.engine.compile_child FUEL STACK_BYTES ARTIFACT`, with the component on
-standard input. It bounds itself before it reads the first byte. Exit codes: 0, the artifact is
-written; 3, the library refuses the component, and says why on standard output.
+Run as `python -m theater.engine.compile_child FUEL STACK_BYTES MEMORY_BYTES SECONDS ARTIFACT`, with
+the component on standard input. It bounds itself before it reads the first byte. Exit codes: 0, the
+artifact is written; 3, the library refuses the component, and says why on standard output.
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ from typing import Final
 REFUSED: Final = 3
 
 
-def _bound() -> None:
-    from theater.limits import COMPILE_MEMORY_BYTES_MAX, COMPILE_SECONDS_MAX
-
-    cpu_s = COMPILE_SECONDS_MAX * (os.cpu_count() or 1)
+def _bound(memory_bytes: int, seconds: int) -> None:
+    # The compiler uses all processors; the time that passes is bounded by whoever waits.
+    cpu_s = seconds * (os.cpu_count() or 1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-    resource.setrlimit(resource.RLIMIT_AS, (COMPILE_MEMORY_BYTES_MAX, COMPILE_MEMORY_BYTES_MAX))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
 def main(arguments: list[str]) -> int:
     """Compile standard input to a file; the exit code."""
-    _bound()
+    fuel, stack_bytes, memory_bytes, seconds, artifact = arguments
+    _bound(int(memory_bytes), int(seconds))
     import wasmtime
     from wasmtime.component import Component as WasmComponent
 
     from theater.engine.settings import Settings
 
-    fuel, stack_bytes, artifact = arguments
     settings = Settings(fuel=fuel == "1", stack_bytes=int(stack_bytes))
     engine = wasmtime.Engine(settings.configuration())
     wasm = sys.stdin.buffer.read()

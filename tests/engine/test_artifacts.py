@@ -1,0 +1,214 @@
+"""Compiled components on disk, and the process that makes them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+
+import pytest
+
+from tests.engine.guests import SEND, Host, binary
+from theater.engine import Engine, InstanceLimits, Returned, wat
+from theater.errors import ComponentError, Conflict, UsageError
+
+
+def _works(engine, name="counter"):
+    outcome = engine.load(binary(name)).instance().call(SEND, [b"1", (b"hi",)], Host(), 1000)
+    return isinstance(outcome, Returned)
+
+
+@pytest.fixture(scope="module")
+def large():
+    """A component whose one function takes much memory to compile."""
+    body = "(local.get 0)" + "(local.get 0) (i32.add) (i32.const 7) (i32.mul)" * 40_000
+    return wat(f'(component (core module (func (export "f") (param i32) (result i32) {body})))')
+
+
+def _files(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_an_artifact_is_made_once_and_found_again(tmp_path):
+    with Engine(tmp_path) as engine:
+        assert _works(engine)
+    (path,) = tmp_path.iterdir()
+    made = path.stat().st_mtime_ns, path.stat().st_ino
+    with Engine(tmp_path) as engine:
+        assert _works(engine)
+    (path,) = tmp_path.iterdir()
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == made
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+def test_each_configuration_has_its_own_artifact(tmp_path):
+    for fuel in (False, True):
+        with Engine(tmp_path, fuel=fuel) as engine:
+            assert _works(engine)
+            assert engine.facts["fuel"] is fuel
+    assert len(_files(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:5000] + bytes([data[5000] ^ 1]) + data[5001:],
+        lambda data: b"#!/bin/sh\n",
+    ],
+)
+def test_a_spoilt_artifact_is_made_again(tmp_path, spoil):
+    with Engine(tmp_path) as engine:
+        assert _works(engine)
+    (path,) = tmp_path.iterdir()
+    good = path.read_bytes()
+    path.write_bytes(spoil(good))
+    with Engine(tmp_path) as engine:
+        assert _works(engine)
+    assert len(_files(tmp_path)) == 1
+
+
+def test_an_artifact_of_another_component_under_this_one_s_name_is_made_again(tmp_path):
+    with Engine(tmp_path) as engine:
+        assert _works(engine)
+        (path,) = tmp_path.iterdir()
+    foreign = path.with_name(path.stem.rpartition("-")[0] + "-" + "0" * 64 + ".cwasm")
+    path.rename(foreign)
+    with Engine(tmp_path) as engine:
+        assert _works(engine)
+    assert foreign.name not in _files(tmp_path)
+
+
+def test_the_directory_becomes_private(tmp_path):
+    directory = tmp_path / "cache"
+    directory.mkdir(mode=0o755)
+    os.chmod(directory, 0o755)
+    with Engine(directory):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+def test_an_engine_without_a_directory_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Engine(None) as engine:
+        assert _works(engine)
+        assert len(_files(tmp_path)) == 1
+    assert _files(tmp_path) == []
+
+
+def test_a_component_that_is_loaded_by_many_at_once_is_compiled_once(tmp_path):
+    wasm = binary("counter")
+    loaded = []
+    with Engine(tmp_path) as engine:
+        threads = [
+            threading.Thread(target=lambda: loaded.append(engine.load(wasm))) for _ in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(loaded) == 6
+        assert len({id(component) for component in loaded}) == 1
+    assert len(_files(tmp_path)) == 1
+
+
+def test_a_component_that_is_too_slow_to_compile_is_given_up(tmp_path):
+    with Engine(tmp_path, compile_timeout_s=0.001) as engine:
+        with pytest.raises(ComponentError) as caught:
+            engine.load(binary("counter"))
+        assert caught.value.code == "component.compile_limit"
+    assert _files(tmp_path) == []
+
+
+def test_the_compiler_is_bounded_in_memory(tmp_path, monkeypatch, large):
+    monkeypatch.setattr("theater.engine.artifacts.COMPILE_MEMORY_BYTES_MAX", 64 << 20)
+    with Engine(tmp_path) as engine:
+        with pytest.raises(ComponentError) as caught:
+            engine.load(large)
+        assert caught.value.code == "component.compile_limit"
+    assert _files(tmp_path) == []
+
+
+def test_after_a_failure_the_same_component_can_be_loaded(tmp_path, monkeypatch, large):
+    with Engine(tmp_path) as engine:
+        with monkeypatch.context() as patch:
+            patch.setattr("theater.engine.artifacts.COMPILE_MEMORY_BYTES_MAX", 64 << 20)
+            with pytest.raises(ComponentError):
+                engine.load(large)
+        assert engine.load(large).imports == ()
+
+
+def test_an_invalid_component_says_why(engine):
+    broken = binary("counter")[:-30]
+    with pytest.raises(ComponentError) as caught:
+        engine.load(broken)
+    assert caught.value.code == "component.invalid"
+    assert caught.value.message
+
+
+@pytest.mark.parametrize(
+    "wasm, code",
+    [
+        (b"", "component.not_wasm"),
+        (b"(component)", "component.not_wasm"),
+        (b"\x7fELF", "component.not_wasm"),
+        (wat("(module)"), "component.core_module"),
+        (b"\0asm\x0d\0\x01\0" + bytes(64 << 20), "component.too_large"),
+    ],
+)
+def test_what_is_no_component_is_refused(engine, wasm, code):
+    with pytest.raises(ComponentError) as caught:
+        engine.load(wasm)
+    assert caught.value.code == code
+
+
+def test_a_stack_has_bounds(tmp_path):
+    for stack_bytes in (0, 3 << 20):
+        with pytest.raises(UsageError):
+            Engine(tmp_path, stack_bytes=stack_bytes)
+
+
+def test_a_closed_engine_loads_nothing(tmp_path):
+    engine = Engine(tmp_path)
+    engine.close()
+    engine.close()
+    with pytest.raises(Conflict):
+        engine.load(binary("counter"))
+
+
+def test_the_ticker_ends_with_the_last_engine():
+    names = [thread.name for thread in threading.enumerate()]
+    from theater.engine.ticker import Ticker
+
+    with Engine(None) as engine:
+        ticker = Ticker()
+        assert not ticker.running
+        ticker.join(engine.address)
+        assert ticker.running
+        ticker.join(engine.address)
+        ticker.leave(engine.address)
+        assert not ticker.running
+        ticker.leave(engine.address)
+    assert [thread.name for thread in threading.enumerate()].count("theater-epoch") == names.count(
+        "theater-epoch"
+    )
+
+
+def test_the_largest_stack_traps_cleanly_on_a_worker_s_stack(tmp_path):
+    from theater.limits import WASM_STACK_BYTES_MAX, WORKER_STACK_BYTES
+
+    ends = []
+
+    def work(engine):
+        instance = engine.load(binary("recurse")).instance(InstanceLimits())
+        ends.append(instance.call(SEND, [None, (b"",)], Host(), 10_000).kind)
+
+    with Engine(tmp_path, stack_bytes=WASM_STACK_BYTES_MAX) as engine:
+        before = threading.stack_size(WORKER_STACK_BYTES)
+        try:
+            thread = threading.Thread(target=work, args=(engine,))
+            thread.start()
+        finally:
+            threading.stack_size(before)
+        thread.join(60)
+    assert ends == ["stack"]
