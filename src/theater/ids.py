@@ -23,6 +23,11 @@ def message_id(source: bytes) -> str:
     return "msg_" + source[:16].hex()
 
 
+def store_id(source: bytes) -> str:
+    """Return `store_` and 32 hexadecimal digits made of the first 16 bytes of `source`."""
+    return "store_" + source[:16].hex()
+
+
 def effect_key(source: bytes) -> str:
     """Return the idempotency key, 32 hexadecimal digits, of an effect outside the journal."""
     return source[:16].hex()

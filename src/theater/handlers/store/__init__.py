@@ -1,0 +1,1 @@
+"""Content by hash, under labels, in stores of the actor's own."""
