@@ -152,24 +152,24 @@ INSTANCE_BYTES: Final = ctypes.sizeof(_ffi.wasmtime_component_instance_t)
 
 def _check_layout() -> None:
     """Refuse a library whose values lie differently in memory from what this package reads."""
-    value = _ffi.wasmtime_component_val_t
-    entry = _ffi.wasmtime_component_valrecord_entry
+    binding: Any = _ffi
+    value = binding.wasmtime_component_val_t
+    entry = binding.wasmtime_component_valrecord_entry
     found = (
         ctypes.sizeof(value),
         value.of.offset,
         ctypes.sizeof(entry),
         entry.val.offset,
-        _ffi.wasmtime_component_vallist.data.offset,
-        _ffi.wasmtime_component_valvariant.val.offset,
-        _ffi.wasmtime_component_valresult.val.offset,
-        _ffi.WASMTIME_COMPONENT_BOOL.value,
-        _ffi.WASMTIME_COMPONENT_U8.value,
-        _ffi.WASMTIME_COMPONENT_STRING.value,
-        _ffi.WASMTIME_COMPONENT_RESOURCE.value,
+        binding.wasmtime_component_vallist.data.offset,
+        binding.wasmtime_component_valvariant.val.offset,
+        binding.wasmtime_component_valresult.val.offset,
+        binding.WASMTIME_COMPONENT_BOOL.value,
+        binding.WASMTIME_COMPONENT_U8.value,
+        binding.WASMTIME_COMPONENT_STRING.value,
+        binding.WASMTIME_COMPONENT_RESOURCE.value,
     )
-    known = (VAL_BYTES, 8, ENTRY_BYTES, 16, 8, 16, 8)
-    known += (KIND_BOOL, KIND_U8, KIND_STRING, KIND_RESOURCE)
-    if found != known:
+    kinds = (KIND_BOOL, KIND_U8, KIND_STRING, KIND_RESOURCE)
+    if found != (VAL_BYTES, 8, ENTRY_BYTES, 16, 8, 16, 8, *kinds):
         raise ImportError(
             "this version of wasmtime lays its values out differently; "
             "install one that Theater's dependencies allow"

@@ -21,7 +21,8 @@ from wasmtime.component import _types as stock
 from theater.engine.names import ROOT, recorded_interface, recorded_name
 from theater.engine.outcome import ImportedFunction
 from theater.errors import ComponentError
-from theater.limits import CBOR_DEPTH_MAX, FUNCTION_NAME_BYTES_MAX, TYPE_NODES_MAX
+from theater.limits import FUNCTION_NAME_BYTES_MAX, TYPE_NODES_MAX
+from theater.values.codec import TYPE_DEPTH_MAX, depth
 from theater.values.types import (
     EnumOf,
     FlagsOf,
@@ -89,9 +90,9 @@ _PRIMITIVES: dict[type, Prim] = {
     stock.String: Prim.STRING,
 }
 
-# A type's CBOR may be two levels a level of the type (an option of an option), and stands inside
-# the arrays and maps of an event.
-_DEPTH_MAX = (CBOR_DEPTH_MAX - 8) // 2
+# No deeper tree can be within the codec's bound: a level of a type is none in CBOR only for an
+# option, and options of options are arrays.
+_LEVELS_MAX = 2 * TYPE_DEPTH_MAX
 
 
 def reflect(
@@ -231,23 +232,29 @@ class _Reader:
         if _ffi.wasmtime_component_func_type_async(function.ptr()):
             raise self._refused("is async, which is beyond WASI 0.2")
         try:
-            params = tuple((name, self._type(inner, 0)) for name, inner in function.params)
+            params = tuple((name, self._readable(inner)) for name, inner in function.params)
             result = function.result
-            return FuncType(params, None if result is None else self._type(result, 0))
+            return FuncType(params, None if result is None else self._readable(result))
         except TypeError:
             # The binding has no class for a kind that it doesn't know; `map` is one.
             raise self._refused("has a type beyond WASI 0.2") from None
 
-    def _type(self, inner: Any, depth: int) -> WitType:
+    def _readable(self, inner: Any) -> WitType:
+        wit = self._type(inner, 0)
+        if depth(wit) > TYPE_DEPTH_MAX:
+            raise self._refused(f"has a type nested deeper than {TYPE_DEPTH_MAX} levels")
+        return wit
+
+    def _type(self, inner: Any, level: int) -> WitType:
         self._nodes += 1
         if self._nodes > TYPE_NODES_MAX:
             raise self._refused(f"brings the types above {TYPE_NODES_MAX} parts")
-        if depth > _DEPTH_MAX:
-            raise self._refused(f"has a type deeper than {_DEPTH_MAX} levels")
+        if level > _LEVELS_MAX:
+            raise self._refused(f"has a type nested deeper than {_LEVELS_MAX} levels")
         prim = _PRIMITIVES.get(type(inner))
         if prim is not None:
             return prim
-        deeper = depth + 1
+        deeper = level + 1
         match inner:
             case stock.ListType():
                 return ListOf(self._type(inner.element, deeper))
@@ -269,8 +276,8 @@ class _Reader:
                 return self._handle(inner)
         raise self._refused(f"has a type beyond WASI 0.2 ({type(inner).__name__})")
 
-    def _maybe(self, inner: Any, depth: int) -> WitType | None:
-        return None if inner is None else self._type(inner, depth)
+    def _maybe(self, inner: Any, level: int) -> WitType | None:
+        return None if inner is None else self._type(inner, level)
 
     def _handle(self, inner: Any) -> Resource:
         for known, name, _ in self._resources:
