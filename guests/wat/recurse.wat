@@ -1,4 +1,4 @@
-;; An actor whose `handle-send` calls itself until there is no more stack.
+;; An actor whose `handle-send`, and `handle-request` with four bytes, calls itself until there is no more stack.
 (component
   (core module $main
     (memory (export "memory") 1)
@@ -52,6 +52,7 @@
       (param $some i32) (param $at i32) (param $size i32)
       (param $id i32) (param $id-size i32) (param $msg i32) (param $msg-size i32)
       (result i32)
+      (if (i32.eq (local.get $msg-size) (i32.const 4)) (then (drop (call $deeper (i32.const 0)))))
       (call $keep (local.get $some) (local.get $at) (local.get $size)
         (local.get $msg) (local.get $msg-size))))
   (core instance $main (instantiate $main))

@@ -189,7 +189,7 @@ class Node(Inspection):
         def run() -> None:
             try:
                 self._start(manifest, _digest(component), name, state, key, future)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
                 _fail(future, error)
 
         try:
