@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, NoReturn
 
+import msgspec
+
 from theater.chain.event import ZERO_HASH, Event
 from theater.errors import CodecError
 from theater.limits import EVENT_LINE_BYTES_MAX
@@ -35,7 +37,7 @@ _KEYS: Final = frozenset(
     }
 )
 _META_KEYS: Final = frozenset({"actor_id", "actor_name", "manifest_path", "started_at"})
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 _CYCLE_US: Final = 146_097 * 86_400 * 1_000_000
 """400 years, after which the calendar repeats."""
 
@@ -121,7 +123,7 @@ def rfc3339(at: int) -> str:
     cycles, rest = divmod(at, _CYCLE_US)
     moment = _EPOCH + timedelta(microseconds=rest)
     year = moment.year + 400 * cycles
-    return f"{year:04d}-{moment:%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z"
+    return f"{year:04d}{moment.isoformat(timespec='microseconds')[4:]}Z"
 
 
 def _fields(event: Event) -> dict[str, object]:
@@ -141,9 +143,7 @@ def _fields(event: Event) -> dict[str, object]:
 
 def _dump(value: object) -> bytes:
     try:
-        return json.dumps(
-            value, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-        ).encode()
+        return msgspec.json.encode(value)
     except UnicodeEncodeError:
         raise CodecError("a text has a lone surrogate and can't be written as UTF-8") from None
 
@@ -155,7 +155,7 @@ def _canonical(value: object) -> str:
 
 def _load(written: bytes) -> dict[str, object]:
     try:
-        fields = json.loads(written.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        fields = _DECODER.decode(written.decode())
     except UnicodeDecodeError:
         _refuse("it is not UTF-8")
     except (ValueError, RecursionError):
@@ -174,6 +174,9 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
 
 
 def _uint(name: str, value: object) -> int:
