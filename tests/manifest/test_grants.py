@@ -1,3 +1,5 @@
+"""Grants read, met and recorded."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

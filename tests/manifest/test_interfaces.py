@@ -1,3 +1,5 @@
+"""Which entries a component needs."""
+
 from tests.manifest.grant_types import GRANT_TYPES
 from theater.manifest import canonical, missing_handlers, parse
 

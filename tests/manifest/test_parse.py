@@ -1,3 +1,5 @@
+"""Manifests read, and every problem told at its place."""
+
 import pytest
 
 from tests.manifest.grant_types import GRANT_TYPES, StoreGrant

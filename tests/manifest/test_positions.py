@@ -1,3 +1,5 @@
+"""The places of keys and values, in any notation."""
+
 import tomllib
 
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Variables and the initial state in strings."""
+
 import tomllib
 
 import pytest

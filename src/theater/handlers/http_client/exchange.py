@@ -1,4 +1,4 @@
-"""One request and its redirects, from connections of a pool, within the bounds of a grant.
+"""One request and its redirects, within the bounds of a grant.
 
 Nothing is sent twice here: a request that was begun on a connection that the server had just closed
 ends with an error, whatever its method.
@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import httpcore2
+import h11
 
-from theater import limits
-from theater.handlers.http_client.addresses import Resolver, parse_address
+from theater.handlers.http_client.addresses import Resolver, is_public, parse_address
+from theater.handlers.http_client.connection import Connection, Idle
 from theater.handlers.http_client.failure import Failure, denied
 from theater.handlers.http_client.grant import HttpClientGrant
-from theater.handlers.http_client.network import PinningBackend, Scope, check_address
-from theater.handlers.http_client.request import Outgoing
+from theater.handlers.http_client.network import Dialer, check_address
+from theater.handlers.http_client.request import Outgoing, Target
+from theater.handlers.http_client.scope import Scope
 from theater.handlers.http_client.secrets import Added
-
-KEEP_ALIVE_S: Final = 4.0
-"""Shorter than the 5 s after which common servers close an idle connection."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
@@ -49,10 +47,10 @@ class Transport:
     """
 
     def __init__(self, resolver: Resolver, tls: ssl.SSLContext | None = None) -> None:
-        self._resolver = resolver
+        self._dialer = Dialer(resolver)
         self._tls = tls
         self._lock = threading.Lock()
-        self._pools: dict[bool, httpcore2.ConnectionPool] = {}
+        self._idle = Idle()
 
     def exchange(
         self, request: Outgoing, grant: HttpClientGrant, added: Added, key: str, scope: Scope
@@ -64,81 +62,59 @@ class Transport:
         while True:
             check_grant(request, grant)
             at_home = at_home and request.target.origin == origin
-            with self._open(request, grant, added if at_home else _nothing(added), key, scope) as (
-                response,
-                address,
-            ):
-                location = _location(response)
+            adding = added if at_home else added.without_headers()
+            with self._connection(request.target, grant, scope) as connection:
+                _check_secrets(request.target, adding, connection)
+                headers = _headers(request, adding, key)
+                target = request.target.path + request.target.query
+                connection.send(scope, request.method, target, headers, request.body)
+                head = connection.head(scope)
+                location = _location(head)
                 if location is None or grant.max_redirects == 0:
+                    _check_encoding(head, added)
                     return Received(
-                        response.status,
-                        tuple((name.lower(), value) for name, value in response.headers),
-                        _body(
-                            request.method,
-                            response,
-                            grant.max_response_bytes,
-                            plain=bool(added.hidden),
-                        ),
-                        str(request.target),
-                        address,
-                        redirects,
+                        status=head.status_code,
+                        headers=tuple(head.headers),
+                        body=_body(connection, scope, head, request.method, grant),
+                        url=str(request.target),
+                        address=str(connection.stream.address),
+                        redirects=redirects,
                     )
             if redirects == grant.max_redirects:
                 raise Failure("http.redirects", f"more than {grant.max_redirects} redirects")
-            request = request.following(request.target.redirected(location), response.status)
+            request = request.following(request.target.redirected(location), head.status_code)
             redirects += 1
 
     def close(self) -> None:
-        """Close every connection."""
-        with self._lock:
-            pools = list(self._pools.values())
-            self._pools.clear()
-        for pool in pools:
-            pool.close()
-
-    def _pool(self, allow_private: bool) -> httpcore2.ConnectionPool:
-        with self._lock:
-            pool = self._pools.get(allow_private)
-            if pool is None:
-                if self._tls is None:
-                    self._tls = ssl.create_default_context()
-                pool = self._pools[allow_private] = httpcore2.ConnectionPool(
-                    ssl_context=self._tls,
-                    # Never waited for: the callers' threads are the bound.
-                    max_connections=None,
-                    max_keepalive_connections=limits.HTTP_IDLE_CONNECTIONS_MAX,
-                    keepalive_expiry=KEEP_ALIVE_S,
-                    network_backend=PinningBackend(self._resolver, allow_private=allow_private),
-                )
-            return pool
+        """Close every idle connection."""
+        self._idle.close()
 
     @contextmanager
-    def _open(
-        self, request: Outgoing, grant: HttpClientGrant, added: Added, key: str, scope: Scope
-    ) -> Iterator[tuple[httpcore2.Response, str]]:
-        target = request.target
-        carries_secret = bool(added.headers and added.hidden)
-        scope.private_only = carries_secret and target.scheme == "http"
-        wire = httpcore2.Request(
-            request.method.encode(),
-            httpcore2.URL(
-                scheme=target.scheme.encode(),
-                host=target.host.encode(),
-                port=target.port,
-                target=(target.path + target.query).encode(),
-            ),
-            headers=_headers(request, added, key),
-            content=request.body or b"",
-        )
-        with scope.entered(), _failures():
-            response = self._pool(grant.allow_private).handle_request(wire)
-            try:
-                stream = response.extensions["network_stream"]
-                if response.status == 101:
-                    raise Failure("http.protocol", "the server changed to another protocol")
-                yield response, str(stream.get_extra_info("server_addr"))
-            finally:
-                response.close()
+    def _connection(
+        self, target: Target, grant: HttpClientGrant, scope: Scope
+    ) -> Iterator[Connection]:
+        """A connection to the target, kept afterwards if it can serve another request."""
+        key = (*target.origin, grant.allow_private)
+        connection = self._idle.take(key)
+        if connection is None:
+            stream = self._dialer.connect(
+                target.host, target.port, scope, allow_private=grant.allow_private
+            )
+            connection = Connection(stream)
+        try:
+            if target.scheme == "https" and not connection.used:
+                connection.stream.start_tls(scope, self._context(), target.host)
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.give(key, connection)
+
+    def _context(self) -> ssl.SSLContext:
+        with self._lock:
+            if self._tls is None:
+                self._tls = ssl.create_default_context()
+            return self._tls
 
 
 def check_grant(request: Outgoing, grant: HttpClientGrant) -> None:
@@ -154,9 +130,15 @@ def check_grant(request: Outgoing, grant: HttpClientGrant) -> None:
         check_address(literal, allow_private=grant.allow_private)
 
 
-def _nothing(added: Added) -> Added:
-    """What is left of the grant's headers at another origin: only what is to be hidden."""
-    return Added((), added.hidden)
+def _check_secrets(target: Target, added: Added, connection: Connection) -> None:
+    if target.scheme == "http" and added.carries_secret and is_public(connection.stream.address):
+        raise denied("a header with a secret goes to public addresses over https only")
+
+
+def _check_encoding(head: h11.Response, added: Added) -> None:
+    for name, value in head.headers:
+        if name == b"content-encoding" and value.lower() != b"identity" and added.hidden:
+            raise Failure("http.protocol", "a compressed answer to a request that forbids it")
 
 
 def _headers(request: Outgoing, added: Added, key: str) -> list[tuple[bytes, bytes]]:
@@ -173,43 +155,28 @@ def _headers(request: Outgoing, added: Added, key: str) -> list[tuple[bytes, byt
     return [(name.encode(), value.encode("latin-1")) for name, value in lines]
 
 
-def _location(response: httpcore2.Response) -> bytes | None:
-    if response.status not in _REDIRECTS:
+def _location(head: h11.Response) -> bytes | None:
+    if head.status_code not in _REDIRECTS:
         return None
-    return next((value for name, value in response.headers if name.lower() == b"location"), None)
+    return next((value for name, value in head.headers if name == b"location"), None)
 
 
-def _body(method: str, response: httpcore2.Response, bound: int, *, plain: bool) -> bytes:
-    """The body as it came, at most `bound` bytes. `plain`: a compressed one is not taken."""
-    for name, value in response.headers:
-        lowered = name.lower()
-        if plain and lowered == b"content-encoding" and value.lower() != b"identity":
-            raise Failure("http.protocol", "a compressed answer to a request that forbids it")
-        # The answer to HEAD has a length and no body.
-        announced = lowered == b"content-length" and method != "HEAD" and value.isdigit()
-        if announced and int(value) > bound:
-            raise _too_large(bound)
-    chunks: list[bytes] = []
+def _body(
+    connection: Connection, scope: Scope, head: h11.Response, method: str, grant: HttpClientGrant
+) -> bytes:
+    """The body as it came, at most `max_response_bytes` of it."""
+    bound = grant.max_response_bytes
+    too_large = Failure("http.too_large", f"the response has more than {bound} bytes")
+    for name, value in head.headers:
+        # The answers to HEAD and to a condition have a length and no body.
+        bodiless = method == "HEAD" or head.status_code == 304
+        if name == b"content-length" and not bodiless and int(value) > bound:
+            raise too_large
+    parts: list[bytes] = []
     size = 0
-    assert isinstance(response.stream, Iterable)
-    for chunk in response.stream:
-        size += len(chunk)
+    for part in connection.body(scope):
+        size += len(part)
         if size > bound:
-            raise _too_large(bound)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _too_large(bound: int) -> Failure:
-    return Failure("http.too_large", f"the response has more than {bound} bytes")
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """The library's exceptions as the guest's errors."""
-    try:
-        yield
-    except (httpcore2.ReadError, httpcore2.WriteError) as error:
-        raise Failure("http.protocol", f"the connection was lost: {error}") from error
-    except httpcore2.ProtocolError as error:
-        raise Failure("http.protocol", str(error)) from error
+            raise too_large
+        parts.append(part)
+    return b"".join(parts)

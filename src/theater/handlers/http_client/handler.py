@@ -16,8 +16,8 @@ from theater.handlers.http_client.addresses import Resolver, SystemResolver
 from theater.handlers.http_client.exchange import Transport, check_grant
 from theater.handlers.http_client.failure import Failure
 from theater.handlers.http_client.grant import HttpClientGrant
-from theater.handlers.http_client.network import Scope
 from theater.handlers.http_client.request import Outgoing, check_request
+from theater.handlers.http_client.scope import Scope
 from theater.handlers.http_client.secrets import Added, resolve
 from theater.handlers.port import Effect, HostCall, HostFunction, Intent
 from theater.values.types import Err, Ok

@@ -26,6 +26,15 @@ class Added:
     headers: tuple[tuple[str, str], ...]
     hidden: tuple[bytes, ...]
 
+    @property
+    def carries_secret(self) -> bool:
+        """Whether one of the headers has a secret in it."""
+        return bool(self.headers and self.hidden)
+
+    def without_headers(self) -> Added:
+        """What is left at another origin: only what is to be hidden."""
+        return Added((), self.hidden)
+
     def hide(self, data: bytes) -> bytes:
         """The data with asterisks, as many as it has bytes, for every secret."""
         for secret in self.hidden:
