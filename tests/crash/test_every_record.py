@@ -1,0 +1,115 @@
+"""The process ends, or the power goes, at every record of a scenario; recovery equals the oracle."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.crash.scenario import Told, check, play
+from tests.crash.zygote import CRASHED, FINISHED
+
+from theater.runtime.node import Node
+from theater.runtime.settings import NodeSettings
+
+RECORDS_MIN = 25
+ROOT = Path(__file__).parents[2]
+
+
+class Zygote:
+    """Runs the scenario in forked children."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.zygote"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, directory: Path, **order: object) -> int:
+        """Run a child over `directory`; returns its exit code."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        whole = {
+            "data": str(directory / "data"),
+            "told": str(directory / "told"),
+            "cache": str(self.cache),
+            **order,
+        }
+        self._process.stdin.write(json.dumps(whole) + "\n")
+        self._process.stdin.flush()
+        code = json.loads(self._process.stdout.readline())["code"]
+        assert isinstance(code, int)
+        return code
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    opened = Zygote(tmp_path_factory.mktemp("components"))
+    yield opened
+    opened.close()
+
+
+def recover_and_check(directory: Path, cache: Path) -> None:
+    told = Told(directory / "told")
+    before = told.all()
+    node = Node.open(directory / "data", NodeSettings(cache_dir=cache))
+    try:
+        counter, relay = play(node, told)
+        check(node, counter, relay, told)
+    finally:
+        node.close()
+    after = told.all()
+    for name, value in before.items():
+        assert after[name] == value, f"{name} was acknowledged and is otherwise now"
+
+
+def records_of(zygote: Zygote, directory: Path) -> int:
+    directory.mkdir()
+    assert zygote.run(directory) == FINISHED
+    return int(Told(directory / "told").all()["records"])
+
+
+@pytest.mark.parametrize("point", ["before", "queued", "written", "committed"])
+def test_a_process_that_ends_at_any_record_is_recovered_to_the_oracles_state(
+    zygote: Zygote, tmp_path: Path, point: str
+) -> None:
+    records = records_of(zygote, tmp_path / "undisturbed")
+    assert records >= RECORDS_MIN
+    crashes = 0
+    for number in range(1, records + 1):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        code = zygote.run(directory, point=point, number=number)
+        # Threads may need a record less or more than the undisturbed run did.
+        assert code == CRASHED or (code == FINISHED and number > records - 3)
+        crashes += code == CRASHED
+        recover_and_check(directory, zygote.cache)
+    assert crashes >= RECORDS_MIN
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_what_was_acknowledged_survives_a_loss_of_power_at_any_file_operation(
+    zygote: Zygote, tmp_path: Path, part: int
+) -> None:
+    code, cut_after, crashes = CRASHED, part, 0
+    while code == CRASHED:
+        directory = tmp_path / str(cut_after)
+        directory.mkdir()
+        code = zygote.run(directory, cut_after=cut_after)
+        recover_and_check(directory, zygote.cache)
+        crashes += code == CRASHED
+        cut_after += 4
+    assert code == FINISHED
+    assert crashes >= RECORDS_MIN

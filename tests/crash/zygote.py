@@ -1,0 +1,79 @@
+"""A process that has everything imported and forks a child for each run of the scenario.
+
+Reads a JSON object a line: `data`, `told`, `cache`, and either `point` and `number` (end the
+process at that failpoint) or `cut_after` (lose the power after so many file operations). Writes a
+JSON object a line: the child's exit `code`, and what it printed about an error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from tests.crash.scenario import Told, play
+from tests.runtime.actors import guest
+
+from theater.journal.port import Failpoint
+from theater.journal.sqlite import SqliteJournal
+from theater.runtime.node import Node
+from theater.runtime.settings import NodeSettings
+from theater.testing.lossy_files import LossyFiles
+from theater.testing.lossy_vfs import LossyVfs, Power
+
+CRASHED = 86
+FINISHED = 0
+
+
+def _ending_at(point: str, number: int) -> Failpoint:
+    def failpoint(here: str, record: int) -> None:
+        if here == point and record == number:
+            os._exit(CRASHED)
+
+    return failpoint
+
+
+def _run(order: dict[str, object]) -> int:
+    logging.disable()
+    settings = NodeSettings(cache_dir=Path(str(order["cache"])), group_records_max=1)
+    data, told = Path(str(order["data"])), Told(Path(str(order["told"])))
+    if "cut_after" in order:
+        power = Power(cut_after=int(str(order["cut_after"])))
+        journal = SqliteJournal.open(
+            data, group_records_max=1, vfs=LossyVfs(power).name, files=LossyFiles(power)
+        )
+        journal.on_failure(lambda _error: os._exit(CRASHED))
+    else:
+        failpoint = None
+        if "point" in order:
+            failpoint = _ending_at(str(order["point"]), int(str(order["number"])))
+        journal = SqliteJournal.open(data, group_records_max=1, failpoint=failpoint)
+    node = Node.over(journal, settings)
+    play(node, told)
+    told.note("records", str(journal.appended()))
+    os._exit(FINISHED)
+
+
+def main() -> None:
+    for name in ("counter", "relay"):
+        guest(name)
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            try:
+                _run(order)
+            except BaseException:
+                # Without power nothing can be opened; whatever else went wrong shows afterwards.
+                sys.stderr.write(traceback.format_exc())
+                sys.stderr.flush()
+                os._exit(CRASHED if "cut_after" in order else 1)
+        _, status = os.waitpid(child, 0)
+        print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
