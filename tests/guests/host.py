@@ -122,7 +122,7 @@ class Host:
             self.renew()
             self.instance = self.component.instance(InstanceLimits())
         self.seed += 1
-        self.running = Call(self.memory, self.lines, self.seed, self.now + self.seed)
+        self.running = Call(self.memory, self.lines, self.seed, self.now + self.seed * 1_000_000)
         outcome = self.instance.call(export, (state, params), self, BUDGET_MS)
         WASI.finish(self.running)
         return outcome

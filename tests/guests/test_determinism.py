@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.guests.components import Guests
@@ -10,10 +12,10 @@ from tests.guests.host import Host
 pytestmark = pytest.mark.slow
 
 
-def session(guests: Guests, renewed: tuple[int, ...] = ()) -> tuple[list[object], Host]:
+def session(guests: Guests, renewed: tuple[int, ...] = ()) -> tuple[list[Any], Host]:
     host = Host(guests.load("impure"))
     host.init()
-    answers: list[object] = []
+    answers: list[Any] = []
     for number in range(6):
         if number in renewed:
             host.renew()
@@ -34,17 +36,17 @@ def test_the_same_renewals_give_the_same_answers(guests: Guests) -> None:
 
 def test_globals_live_as_long_as_the_instance(guests: Guests) -> None:
     answers, _ = session(guests, (4,))
-    assert [answer["global_calls"] for answer in answers] == [1, 2, 3, 4, 1, 2]  # type: ignore[index]
-    assert [answer["seen"] for answer in answers] == [1, 2, 3, 4, 5, 6]  # type: ignore[index]
+    assert [answer["global_calls"] for answer in answers] == [1, 2, 3, 4, 1, 2]
+    assert [answer["seen"] for answer in answers] == [1, 2, 3, 4, 5, 6]
 
 
 def test_other_entropy_and_time_give_other_answers(guests: Guests) -> None:
-    answers, host = session(guests)
+    answers, _ = session(guests)
     for what in ("uuid", "token", "random", "time"):
-        assert len({answer[what] for answer in answers}) == len(answers)  # type: ignore[index]
+        assert len({answer[what] for answer in answers}) == len(answers)
     other = Host(guests.load("impure"), seed=1000)
     other.init()
-    assert other.request({"number": 0})["random"] != answers[0]["random"]  # type: ignore[index]
+    assert other.request({"number": 0})["random"] != answers[0]["random"]
 
 
 def test_the_clock_is_the_calls(guests: Guests) -> None:

@@ -115,7 +115,9 @@ class StateOf:
         envelope = {"v": self.kind.version, "self": actor.actor_id}
         try:
             return shapes.dumps({**envelope, **self.fields.encode(actor)})
-        except (TypeError, ValueError, AttributeError) as error:
+        except shapes.Unfit as error:
+            raise BadState(f"{self.kind.__name__}.{error}") from None
+        except (TypeError, ValueError) as error:
             raise BadState(f"{self._culprit(actor)}: {error}") from None
 
     def _made(self, value: dict[str, Any], actor_id: str) -> Actor:
@@ -139,7 +141,7 @@ class StateOf:
         for name, shape in self.fields.shapes.items():
             try:
                 shapes.dumps(shape.encode(getattr(actor, name)))
-            except (TypeError, ValueError, AttributeError):
+            except (TypeError, ValueError):
                 return f"{self.kind.__name__}.{name}"
         return self.kind.__name__
 

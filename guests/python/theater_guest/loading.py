@@ -20,15 +20,15 @@ LateImport = tuple[str, int, str, str]
 def check(late: Sequence[LateImport]) -> None:
     """Raise ImportError for imports in functions whose modules are not loaded."""
     missing = [
-        f'  File "{sys.modules[where].__file__}", line {line}\n'
-        f"    {f'from {module} import {name}' if name else f'import {module}'}"
+        f"{sys.modules[where].__file__}:{line}: "
+        + (f"from {module} import {name}" if name else f"import {module}")
         for where, line, module, name in late
         if where in sys.modules and not _loaded(module, name)
     ]
     if missing:
         raise ImportError(
-            "imports in functions fail at run time, since a component has no files to import "
-            "from; move these to the top of their modules:\n" + "\n".join(missing)
+            "an import in a function fails at run time, since a component has no files to import "
+            "from; move to the top of the module:\n" + "\n".join(missing)
         )
 
 

@@ -60,9 +60,11 @@ def encode(message: Any) -> bytes:
 
 
 def decode(message: bytes, codec: Codec) -> Any:
-    """A message as the codec reads it. Raises BadMessage."""
+    """A message as the codec reads it; nothing at all is null in JSON. Raises BadMessage."""
     if codec == "bytes":
         return message
+    if not message:
+        return None
     try:
         return json.loads(message)
     except ValueError as error:

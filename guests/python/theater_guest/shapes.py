@@ -1,8 +1,9 @@
 """JSON for typed Python values: an encoder and a decoder compiled from a type hint.
 
 Used for the state's fields and for messages with an annotation. Compiled when the component is
-built, so that a call only runs closures. Sets are written sorted: a component's string hashes are
-its own, and two builds of the same actor should write the same state.
+built, so that a call only runs closures. Encoding checks as decoding does: a state that could not be
+read again must not be written. Sets are written sorted: a component's string hashes are its own, and
+two builds of the same actor should write the same state.
 
 Known: None, bool, int, float, str, bytes (base64), list, dict with str or int keys, tuple, set,
 frozenset, Optional and unions (the first member that fits), Literal, Enum, dataclasses, datetime,
@@ -20,31 +21,32 @@ import typing
 from collections.abc import Callable
 from datetime import date, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 Convert = Callable[[Any], Any]
+Kind = Literal["any", "null", "boolean", "number", "string", "list", "object"]
 
 
 class Unfit(ValueError):
-    """A JSON value that doesn't fit its shape; the text says where and what was expected."""
+    """A value that doesn't fit its shape; the text says where and what was expected."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """How values of one type look in JSON. `plain`: encoding is the identity."""
+    """How values of one type look in JSON, where they are of one `kind`."""
 
     name: str
+    kind: Kind
     encode: Convert
     decode: Convert
-    plain: bool = False
 
 
 def shape(hint: Any) -> Shape:
     """The shape of a type hint. Raises TypeError for a type that has none."""
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
-    if hint in _SCALARS:
-        return _SCALARS[hint]
+    if hint in _SIMPLE:
+        return _SIMPLE[hint]
     if origin in (typing.Annotated, typing.Final):
         return shape(arguments[0])
     if origin in (list, set, frozenset):
@@ -59,9 +61,16 @@ def shape(hint: Any) -> Shape:
         return _union([shape(argument) for argument in arguments])
     if isinstance(hint, type):
         if dataclasses.is_dataclass(hint):
-            return _dataclass(hint)
+            fields = Fields(hint)
+            decode = fields.decode
+            return Shape(
+                hint.__name__, "object", fields.encode, lambda value: hint(**decode(value))
+            )
         if issubclass(hint, Enum):
-            return Shape(hint.__name__, lambda value: value.value, _called(hint, hint.__name__))
+            write = _of_type(hint, hint.__name__)
+            return Shape(
+                hint.__name__, "any", lambda v: write(v).value, _called(hint, hint.__name__)
+            )
     raise TypeError(f"{getattr(hint, '__name__', hint)!s} has no form in JSON")
 
 
@@ -92,35 +101,39 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _checked(kind: type, name: str) -> Convert:
-    def decode(value: Any) -> Any:
-        if type(value) is not kind:
-            raise Unfit(f"expected {name}, got {_kind(value)}")
-        return value
-
-    return decode
-
-
-def _kind(value: Any) -> str:
+def _said(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
     if value is None:
         return "null"
-    return names.get(type(value), f"the number {value!r}")
+    if type(value) in (int, float):
+        return f"the number {value!r}"
+    return names.get(type(value), type(value).__name__)
+
+
+def _of_type(kind: type, name: str) -> Convert:
+    """Lets values of a type pass; booleans are no numbers here, as in JSON."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, kind) or (type(value) is bool and kind is not bool):
+            raise Unfit(f"expected {name}, got {_said(value)}")
+        return value
+
+    return check
 
 
 def _called(function: Callable[[Any], Any], name: str) -> Convert:
-    def decode(value: Any) -> Any:
+    def convert(value: Any) -> Any:
         try:
             return function(value)
-        except (ValueError, TypeError, binascii.Error):
-            raise Unfit(f"expected {name}, got {json.dumps(value)[:80]}") from None
+        except (ValueError, TypeError, AttributeError, binascii.Error):
+            raise Unfit(f"expected {name}, got {_said(value)}") from None
 
-    return decode
+    return convert
 
 
 def _number(value: Any) -> float:
     if type(value) not in (int, float):
-        raise Unfit(f"expected a number, got {_kind(value)}")
+        raise Unfit(f"expected a number, got {_said(value)}")
     return float(value)
 
 
@@ -131,90 +144,105 @@ def _at(place: str, convert: Convert, value: Any) -> Any:
         raise Unfit(f"{place}: {error}") from None
 
 
+def _items(convert: Convert, values: Any) -> list[Any]:
+    try:
+        return [convert(item) for item in values]
+    except Unfit:
+        # Once more, to say where: finding the place is for the case that goes wrong.
+        return [_at(f"[{at}]", convert, item) for at, item in enumerate(values)]
+
+
+def _members(convert: Convert, values: Any) -> dict[Any, Any]:
+    return {name: _at(f".{name}", convert, item) for name, item in values.items()}
+
+
 def _collection(origin: type, member: Shape) -> Shape:
     name = f"a list of {member.name}"
-    listed = _checked(list, name)
-    ordered = origin is list
+    own = _of_type(origin, origin.__name__)
+    listed = _of_type(list, name)
 
     def encode(value: Any) -> Any:
-        items = value if member.plain else [member.encode(item) for item in value]
-        return items if ordered else sorted(items, key=dumps)
+        written = _items(member.encode, own(value))
+        return written if origin is list else sorted(written, key=dumps)
 
-    def decode(value: Any) -> Any:
-        return origin(
-            [_at(f"[{at}]", member.decode, item) for at, item in enumerate(listed(value))]
-        )
-
-    return Shape(name, encode, decode, plain=ordered and member.plain)
+    return Shape(name, "list", encode, lambda value: origin(_items(member.decode, listed(value))))
 
 
 def _tuple(arguments: tuple[Any, ...]) -> Shape:
+    own = _of_type(tuple, "tuple")
     if len(arguments) == 2 and arguments[1] is Ellipsis:
         items = _collection(list, shape(arguments[0]))
         return Shape(
-            items.name, lambda value: items.encode(list(value)), lambda v: tuple(items.decode(v))
+            items.name,
+            "list",
+            lambda value: items.encode(list(own(value))),
+            lambda value: tuple(items.decode(value)),
         )
     members = [shape(argument) for argument in arguments]
     name = f"a list of {len(members)}"
-    listed = _checked(list, name)
+    listed = _of_type(list, name)
 
-    def encode(value: Any) -> Any:
-        return [member.encode(item) for member, item in zip(members, value, strict=True)]
-
-    def decode(value: Any) -> Any:
-        if len(listed(value)) != len(members):
+    def each(value: Any, converts: list[Convert]) -> list[Any]:
+        if len(value) != len(members):
             raise Unfit(f"expected {name}, got {len(value)}")
-        return tuple(
-            _at(f"[{at}]", member.decode, item)
-            for at, (member, item) in enumerate(zip(members, value, strict=True))
-        )
+        pairs = zip(converts, value, strict=True)
+        return [_at(f"[{at}]", convert, item) for at, (convert, item) in enumerate(pairs)]
 
-    return Shape(name, encode, decode)
+    writes = [member.encode for member in members]
+    reads = [member.decode for member in members]
+    return Shape(
+        name, "list", lambda v: each(own(v), writes), lambda v: tuple(each(listed(v), reads))
+    )
 
 
 def _dict(key: Any, member_hint: Any) -> Shape:
     if key not in (str, int, Any):
         raise TypeError("a dict's keys must be str or int to have a form in JSON")
     member = shape(member_hint)
-    name = f"an object of {member.name}"
-    mapped = _checked(dict, name)
-    read_key = _called(int, "an integer key") if key is int else _same
+    mapped = _of_type(dict, f"an object of {member.name}")
+    numbered = key is int
+    own_key = _of_type(int if numbered else str, "int" if numbered else "str")
+    read_key = _called(int, "an integer key")
 
     def encode(value: Any) -> Any:
-        return {str(name): member.encode(item) for name, item in value.items()}
+        for name in mapped(value):
+            own_key(name)
+        written = _members(member.encode, value)
+        return {str(name): item for name, item in written.items()} if numbered else written
 
     def decode(value: Any) -> Any:
-        return {
-            read_key(name): _at(f".{name}", member.decode, item)
-            for name, item in mapped(value).items()
-        }
+        read = _members(member.decode, mapped(value))
+        return {read_key(name): item for name, item in read.items()} if numbered else read
 
-    return Shape(name, encode, decode, plain=member.plain and key is not int)
+    return Shape(f"an object of {member.name}", "object", encode, decode)
 
 
 def _literal(values: tuple[Any, ...]) -> Shape:
     name = "one of " + ", ".join(json.dumps(value) for value in values)
 
-    def decode(value: Any) -> Any:
+    def check(value: Any) -> Any:
         if not any(value == known and type(value) is type(known) for known in values):
-            raise Unfit(f"expected {name}, got {json.dumps(value)[:80]}")
+            raise Unfit(f"expected {name}, got {_said(value)}")
         return value
 
-    return Shape(name, _same, decode, plain=True)
+    return Shape(name, "any", check, check)
 
 
 def _union(members: list[Shape]) -> Shape:
     name = " or ".join(member.name for member in members)
+    kinds = [member.kind for member in members]
+    # Where two members may look alike in JSON, what is written must be read as what it was.
+    clear = len(set(kinds)) == len(kinds) and "any" not in kinds
 
     def encode(value: Any) -> Any:
         for member in members:
             try:
                 written = member.encode(value)
-                if member.decode(_as_read(written)) == value:
-                    return written
-            except (ValueError, TypeError, AttributeError):
+            except Unfit:
                 continue
-        raise TypeError(f"{type(value).__name__} is not {name}")
+            if clear or decode(json.loads(dumps(written))) == value:
+                return written
+        raise Unfit(f"expected {name}, got {_said(value)}")
 
     def decode(value: Any) -> Any:
         for member in members:
@@ -222,18 +250,9 @@ def _union(members: list[Shape]) -> Shape:
                 return member.decode(value)
             except Unfit:
                 continue
-        raise Unfit(f"expected {name}, got {_kind(value)}")
+        raise Unfit(f"expected {name}, got {_said(value)}")
 
-    return Shape(name, encode, decode, plain=all(member.plain for member in members))
-
-
-def _as_read(written: Any) -> Any:
-    return json.loads(dumps(written))
-
-
-def _dataclass(kind: type) -> Shape:
-    fields = Fields(kind)
-    return Shape(kind.__name__, fields.encode, lambda value: kind(**fields.decode(value)))
+    return Shape(name, "any", encode, decode)
 
 
 class Fields:
@@ -258,17 +277,20 @@ class Fields:
             for field in dataclasses.fields(kind)
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         ]
+        self._own = _of_type(kind, kind.__name__)
 
     def encode(self, value: Any) -> dict[str, Any]:
-        """The JSON object of a dataclass's fields, in their order."""
-        if not isinstance(value, self.kind):
-            raise TypeError(f"{type(value).__name__} is not {self.kind.__name__}")
-        return {name: shape.encode(getattr(value, name)) for name, shape in self.shapes.items()}
+        """The JSON object of a dataclass's fields, in their order. Raises Unfit."""
+        self._own(value)
+        return {
+            name: _at(name, shape.encode, getattr(value, name))
+            for name, shape in self.shapes.items()
+        }
 
     def decode(self, value: Any) -> dict[str, Any]:
         """The fields' values. Raises Unfit for unknown, missing and unfit ones."""
         if type(value) is not dict:
-            raise Unfit(f"expected an object of {self.kind.__name__}, got {_kind(value)}")
+            raise Unfit(f"expected an object of {self.kind.__name__}, got {_said(value)}")
         unknown = [name for name in value if name not in self.shapes]
         if unknown:
             known = ", ".join(self.shapes) or "none"
@@ -279,26 +301,35 @@ class Fields:
         return {name: _at(name, self.shapes[name].decode, item) for name, item in value.items()}
 
 
-_SCALARS: dict[Any, Shape] = {
-    Any: Shape("anything", _same, _same, plain=True),
-    object: Shape("anything", _same, _same, plain=True),
-    None: Shape("null", _same, _checked(type(None), "null"), plain=True),
-    type(None): Shape("null", _same, _checked(type(None), "null"), plain=True),
-    bool: Shape("a boolean", _same, _checked(bool, "a boolean"), plain=True),
-    int: Shape("an integer", _same, _checked(int, "an integer"), plain=True),
-    float: Shape("a number", _same, _number, plain=True),
-    str: Shape("a string", _same, _checked(str, "a string"), plain=True),
-    list: Shape("a list", _same, _checked(list, "a list"), plain=True),
-    dict: Shape("an object", _same, _checked(dict, "an object"), plain=True),
-    bytes: Shape(
+def _checked(kind: type, name: str, json_kind: Kind) -> Shape:
+    check = _of_type(kind, name)
+    return Shape(name, json_kind, check, check)
+
+
+def _text(kind: type, name: str, write: Convert, read: Convert) -> Shape:
+    own = _of_type(kind, kind.__name__)
+    return Shape(name, "string", lambda value: write(own(value)), _called(read, name))
+
+
+_ANYTHING = Shape("anything", "any", _same, _same)
+_NULL = _checked(type(None), "null", "null")
+_SIMPLE: dict[Any, Shape] = {
+    Any: _ANYTHING,
+    object: _ANYTHING,
+    None: _NULL,
+    type(None): _NULL,
+    bool: _checked(bool, "a boolean", "boolean"),
+    int: _checked(int, "an integer", "number"),
+    float: Shape("a number", "number", _number, _number),
+    str: _checked(str, "a string", "string"),
+    list: _checked(list, "a list", "list"),
+    dict: _checked(dict, "an object", "object"),
+    bytes: _text(
+        bytes,
         "base64 text",
         lambda value: base64.b64encode(value).decode(),
-        _called(lambda text: base64.b64decode(text, validate=True), "base64 text"),
+        lambda text: base64.b64decode(text, validate=True),
     ),
-    datetime: Shape(
-        "an ISO 8601 time", datetime.isoformat, _called(datetime.fromisoformat, "an ISO 8601 time")
-    ),
-    date: Shape(
-        "an ISO 8601 date", date.isoformat, _called(date.fromisoformat, "an ISO 8601 date")
-    ),
+    datetime: _text(datetime, "an ISO 8601 time", datetime.isoformat, datetime.fromisoformat),
+    date: _text(date, "an ISO 8601 date", date.isoformat, date.fromisoformat),
 }

@@ -26,7 +26,7 @@ def pin(built: project.Project, sha256: str) -> list[Path]:
     for path in sorted(built.folder.glob("*.toml")):
         if path != main and not _names(path, built):
             continue
-        before = path.read_text("utf-8")
+        before = path.read_bytes().decode()  # line ends as they are
         after = edit(before, built.component.as_posix(), sha256, path)
         if after != before:
             write_atomically(path, after.encode())

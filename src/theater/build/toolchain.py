@@ -27,7 +27,9 @@ GUEST_PYTHON = "3.14"
 """The CPython that this range of componentize-py puts into components."""
 
 _RUN = "import sys, componentize_py; sys.exit(componentize_py.script())"
-_FRAME = re.compile(r'^  File "(/\d+)/([^"]+)", line (\d+)', re.MULTILINE)
+_FRAME = re.compile(r'^  File "(?P<folder>/\d+)/(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
+_PLACE = re.compile(r"^(?P<folder>/\d+)/(?P<file>[^:\n]+):(?P<line>\d+): ", re.MULTILINE)
+_STAGED = re.compile(r'(?:(?<=File ")|^)(?P<folder>/\d+)/', re.MULTILINE)
 _TRACEBACK = "Traceback (most recent call last):\n"
 _NOISE = re.compile(r"\n*(Caused by:|Stack backtrace:)\n.*", re.DOTALL)
 
@@ -64,30 +66,30 @@ def failure(stderr: str, staged: Staged) -> BuildError:
     """The error that componentize-py's output stands for."""
     # Its own traceback comes first and ends with what the guest's Python printed, so the last one.
     _, found, guest = stderr.rpartition(_TRACEBACK)
-    guest = _NOISE.sub("", guest).rstrip() if found else ""
-    shown = {f"/{at}": path for at, path in enumerate(staged.paths)}
-    users = dict(staged.shown)
-    frames = [
-        (users[shown[match[1]]] / match[2], int(match[3]), match.start())
-        for match in _FRAME.finditer(guest)
-        if shown.get(match[1]) in users
-    ]
     if not found:
-        text = _NOISE.sub("", stderr).strip()
-        return BuildError(f"componentize-py failed:\n{text[-2000:]}")
+        return BuildError(f"componentize-py failed:\n{_NOISE.sub('', stderr).strip()[-2000:]}")
+    guest = _NOISE.sub("", guest).rstrip()
+    users = dict(staged.shown)
+    shown = {f"/{at}": users[path] for at, path in enumerate(staged.paths) if path in users}
+    frames = [match for match in _FRAME.finditer(guest) if match["folder"] in shown]
+    if frames:
+        # From the user's first frame on: what is before it is how we came there.
+        guest = guest[frames[0].start() :]
+        last = guest.splitlines()[-1]
+    else:
+        guest = last = _message(guest)
 
     def named(match: re.Match[str]) -> str:
-        folder = users.get(shown.get(match[1], Path()))
-        path = str(folder / match[2]) if folder else match[2]
-        return f'  File "{path}", line {match[3]}'
+        folder = shown.get(match["folder"])
+        return f"{folder}/" if folder else ""
 
-    last = guest.splitlines()[-1]
-    begin = frames[0][2] if frames else 0
-    trace = _FRAME.sub(named, guest[begin:])
-    if not frames:
-        return BuildError(_FRAME.sub(named, _message(guest)))
-    path, line, _ = frames[-1]
-    return BuildError(f"{path}:{line}: {last}\n\n{trace}", file=str(path), line=line)
+    text = _STAGED.sub(named, guest)
+    place = frames[-1] if frames else _PLACE.search(guest)
+    if place is None or place["folder"] not in shown:
+        return BuildError(text)
+    path, line = shown[place["folder"]] / place["file"], int(place["line"])
+    heading = f"{path}:{line}: {last}\n\n" if frames else ""
+    return BuildError(heading + text, file=str(path), line=line)
 
 
 def _message(guest: str) -> str:
