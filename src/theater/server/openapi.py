@@ -109,4 +109,4 @@ def _shapes() -> Iterator[type[msgspec.Struct]]:
 
 
 def _any(_: type) -> dict[str, object]:
-    return {}
+    return {"description": "Any JSON value"}

@@ -15,6 +15,7 @@ from theater.cli.output import print_json, printable, time_text
 from theater.protocol.history import EventLine, LogLine
 
 _TEXT_CHARS = 100
+_TOLD = ("function", "params", "input", "output", "result", "trap", "kind", "code", "why", "by")
 _COLOURS = {"log": None, "stdout": None, "stderr": "yellow"}
 
 
@@ -162,13 +163,12 @@ def _pretty(event: EventLine) -> str:
 def _summary(data: object) -> str:
     if not isinstance(data, dict):
         return "gone"
-    told = {
-        name: value
-        for name, value in data.items()
-        if name
-        in ("function", "input", "output", "trap", "kind", "code", "message", "result", "why")
-    }
-    text = printable(json.dumps(told, ensure_ascii=False)) if told else ""
+    told = [
+        f"{name} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name in _TOLD
+        if (value := data.get(name)) not in (None, [])
+    ]
+    text = printable("  ".join(told))
     return text if len(text) <= _TEXT_CHARS else text[: _TEXT_CHARS - 1] + "…"
 
 
