@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.engine.guests import INIT, REQUEST, SEND, Host, binary
-from theater.engine import EndCall, Ended, GuestTrap, InstanceLimits, Returned, live_instances
+from theater.engine import EndCall, Ended, GuestTrap, InstanceLimits, Returned, live_instances, wat
 from theater.errors import CodecError, Conflict
 
 TRAPS = {
@@ -221,3 +221,49 @@ def test_a_result_that_nobody_asked_for_ends_the_call(guest):
     )
     assert ended.kind == "host"
     assert isinstance(ended.cause, CodecError)
+
+
+def test_a_result_above_what_the_library_copies_ends_as_result(engine):
+    # 40 MB of guest memory that would be 320 MB of values here.
+    component = engine.load(
+        wat(
+            """(component
+              (core module $main
+                (memory (export "memory") 700)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+                (func (export "many") (param i32 i32 i32) (result i32)
+                  (i32.store (i32.const 80) (i32.const 65536))
+                  (i32.store (i32.const 84) (i32.const 10000000))
+                  (i32.const 64)))
+              (core instance $main (instantiate $main))
+              (type $state (option (list u8)))
+              (func (export "many") (param "state" $state)
+                (result (result (tuple $state (list u32)) (error string)))
+                (canon lift (core func $main "many") (memory (core memory $main "memory"))
+                  (realloc (core func $main "realloc")))))"""
+        )
+    )
+    ended = component.instance().call("$root/many", [None], Host(), 10_000)
+    assert (ended.kind, ended.code) == ("result", None)
+
+
+def test_what_a_guest_names_does_not_blow_up_the_detail(engine):
+    name = "n" * 50_000
+    component = engine.load(
+        wat(
+            f"""(component
+              (core module $main
+                (memory (export "memory") 1)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+                (func ${name} (export "fall") (param i32 i32 i32) (result i32) unreachable))
+              (core instance $main (instantiate $main))
+              (type $state (option (list u8)))
+              (func (export "fall") (param "state" $state)
+                (result (result (tuple $state) (error string)))
+                (canon lift (core func $main "fall") (memory (core memory $main "memory"))
+                  (realloc (core func $main "realloc")))))"""
+        )
+    )
+    ended = component.instance().call("$root/fall", [None], Host(), 10_000)
+    assert (ended.kind, ended.code) == ("trap", "unreachable")
+    assert len(ended.detail) <= 4096

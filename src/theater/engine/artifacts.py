@@ -28,7 +28,12 @@ import theater
 from theater.engine.compile_child import REFUSED
 from theater.engine.settings import Settings
 from theater.errors import ComponentError, UsageError
-from theater.limits import COMPILE_MEMORY_BYTES_MAX, COMPILE_SECONDS_MAX, COMPILES_AT_ONCE_MAX
+from theater.limits import (
+    COMPILE_MEMORY_BYTES_MAX,
+    COMPILE_SECONDS_MAX,
+    COMPILES_AT_ONCE_MAX,
+    ERROR_MESSAGE_BYTES_MAX,
+)
 
 _COMPILING = threading.BoundedSemaphore(COMPILES_AT_ONCE_MAX)
 
@@ -135,7 +140,8 @@ def _run_compiler(wasm: bytes, settings: Settings, artifact: Path, timeout_s: fl
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
     if process.returncode == REFUSED:
-        raise ComponentError(said.decode("utf-8", "replace"), code="component.invalid")
+        message = said[:ERROR_MESSAGE_BYTES_MAX].decode("utf-8", "replace")
+        raise ComponentError(message, code="component.invalid")
     if process.returncode != 0:
         raise ComponentError(
             "compiling took more memory or time than it may", code="component.compile_limit"

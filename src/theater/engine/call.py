@@ -100,6 +100,11 @@ class Call:
                 return self.end(Ended("host", None, detail, error))
 
 
+def _orphan() -> int:
+    error: int = native.new_error(b"no call is running in this store")
+    return error
+
+
 def _give_nothing(_: object) -> bytes:
     raise CodecError("this function has no result")
 
@@ -114,7 +119,9 @@ def trampoline(function: ImportedFunction, resources: dict[str, int]) -> Any:
     def serve(
         _data: int, context: int, _type: int, arguments: int, _count: int, results: int, _room: int
     ) -> int | None:
-        call = RUNNING[context]
+        call = RUNNING.get(context)
+        if call is None:
+            return _orphan()
         try:
             call.leave()
             parts: list[bytes] = []
@@ -148,7 +155,9 @@ def dropper(name: str) -> Any:
     """The C function that is told when a guest gives up a resource."""
 
     def drop(_data: int, context: int, number: int) -> int | None:
-        call = RUNNING[context]
+        call = RUNNING.get(context)
+        if call is None:
+            return _orphan()
         try:
             call.leave()
             call.interceptor.resource_dropped(name, number)
@@ -160,7 +169,9 @@ def dropper(name: str) -> Any:
 
 
 def _tick(context: int, _data: int, ticks: int, kind: int) -> int | None:
-    call = RUNNING[context]
+    call = RUNNING.get(context)
+    if call is None:
+        return _orphan()
     try:
         error = call.tick()
         native.WORDS[ticks >> 3] = 1

@@ -172,7 +172,7 @@ class ExportShape:
         params = [wit for _, wit in export.type.params]
         self.index = index
         self.count = len(params)
-        self._lowers = [(lowerer(wit, hosts), 4 * at) for at, wit in enumerate(params)]
+        self._lowers = [(lowerer(wit, hosts), 4 * at, at) for at, wit in enumerate(params)]
         self._lift_state = lifter(STATE)
         self._lift_rest = lift_all(rest)
         self._lift_text = lifter(Prim.STRING)
@@ -181,8 +181,8 @@ class ExportShape:
         """Write the arguments to where the call expects them."""
         if len(arguments) != self.count:
             raise CodecError(f"{len(arguments)} arguments for {self.count} parameters")
-        for (lower, offset), argument in zip(self._lowers, arguments, strict=True):
-            lower(place + offset, argument, nowhere, context)
+        for lower, offset, index in self._lowers:
+            lower(place + offset, arguments[index], nowhere, context)
 
     def returned(self, place: int, context: int) -> Outcome:
         """Read what the call left behind."""

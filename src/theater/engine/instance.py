@@ -19,6 +19,7 @@ from theater.engine.traps import classify
 from theater.errors import Conflict, Unavailable
 from theater.limits import (
     CORE_INSTANCES_MAX,
+    ERROR_MESSAGE_BYTES_MAX,
     LIVE_INSTANCES_MAX,
     MEMORIES_MAX,
     MEMORY_BYTES,
@@ -75,6 +76,11 @@ _CENSUS: Final = _Census()
 def live_instances() -> int:
     """How many instances have a store now."""
     return _CENSUS.count
+
+
+def _ended(text: str) -> Ended:
+    # A backtrace names the guest's functions, and these are as long as the guest likes.
+    return Ended(*classify(text), text[-ERROR_MESSAGE_BYTES_MAX:])
 
 
 class _Entry:
@@ -203,8 +209,7 @@ class Instance:
                 )
                 call.leave()
             if error:
-                text = native.take_text(error)
-                return call.ended or Ended(*classify(text), text)
+                return call.ended or _ended(native.take_text(error))
             outcome = entry.shape.returned(result >> 3, context)
             finished = True
             return outcome

@@ -292,20 +292,21 @@ def _list(element: Lower) -> Lower:
 def _tuple(items: Sequence[Lower]) -> Lower:
     count = len(items)
     start = head(4, count)
-    writes = [(write, 4 * index) for index, write in enumerate(items)]
-    zeros = bytes(VAL_BYTES * count)
+    writes = [(write, 4 * index, index) for index, write in enumerate(items)]
+    size = VAL_BYTES * count
+    zeros = bytes(size)
 
     def lower(place: int, value: Any, emit: Emit, context: int) -> None:
         if not isinstance(value, (tuple, list)) or len(value) != count:
             refuse(f"{count} values", value)
         new_tuple((place << 3) + 8, count)
         first = WORDS[place + 2]
-        BYTES[first : first + len(zeros)] = zeros
+        BYTES[first : first + size] = zeros
         BYTES[place << 3] = KIND_TUPLE
         emit(start)
         at = first >> 3
-        for (write, offset), item in zip(writes, value, strict=True):
-            write(at + offset, item, emit, context)
+        for write, offset, index in writes:
+            write(at + offset, value[index], emit, context)
 
     return lower
 

@@ -68,6 +68,7 @@ class Settings:
             "arch": platform.machine(),
             "bridge": BRIDGE,
             "fuel": self.fuel,
+            "stack": self.stack_bytes,
             "nan": "canonical",
             "threads": False,
             "relaxed_simd": "deterministic",

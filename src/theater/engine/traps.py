@@ -27,6 +27,7 @@ _ENDS: Final = (
     ("table count too high", "memory", None),
     ("instance count too high", "memory", None),
     ("exceeds table limits", "memory", None),
+    ("fuel allocated for hostcalls has been exhausted", "result", None),
 )
 
 
