@@ -131,7 +131,7 @@ class Reader:
             if not runs:
                 raise _missing(actor, seq)
             for first, count, packed in runs:
-                if first > seq:
+                if not first <= seq < first + count:
                     raise _missing(actor, seq)
                 for event in unpack(actor, first, count, packed):
                     if event.seq < seq:
