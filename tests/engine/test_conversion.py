@@ -67,7 +67,7 @@ def echoing(engine):
 
 
 @settings(
-    max_examples=400,
+    max_examples=250,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -99,7 +99,7 @@ def test_a_value_goes_through_a_guest_and_the_host_and_comes_back(echoing, data)
     assert parts == [encoder(kept)(Ok((state, value)))]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_lowering_and_lifting_in_memory_is_lossless(data):
     chance = random.Random(data.draw(st.integers(0, 2**32)))

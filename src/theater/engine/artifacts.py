@@ -113,6 +113,7 @@ def _run_compiler(wasm: bytes, settings: Settings, artifact: Path, timeout_s: fl
     process = subprocess.Popen(
         [
             sys.executable,
+            "-P",
             "-m",
             "theater.engine.compile_child",
             "1" if settings.fuel else "0",

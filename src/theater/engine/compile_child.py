@@ -7,12 +7,15 @@ artifact is written; 3, the library refuses the component, and says why on stand
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
+import signal
 import sys
 from typing import Final
 
 REFUSED: Final = 3
+_PR_SET_PDEATHSIG: Final = 1
 
 
 def _bound(memory_bytes: int, seconds: int) -> None:
@@ -21,6 +24,9 @@ def _bound(memory_bytes: int, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    if sys.platform == "linux":
+        # Whoever asked may be killed; nobody would wait for this process then.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main(arguments: list[str]) -> int:
