@@ -212,3 +212,12 @@ def test_the_largest_stack_traps_cleanly_on_a_worker_s_stack(tmp_path):
             threading.stack_size(before)
         thread.join(60)
     assert ends == ["stack"]
+
+
+def test_what_a_killed_process_had_begun_is_removed_once_nobody_can_be_writing_it(tmp_path):
+    old, new = tmp_path / ".old.part", tmp_path / ".new.part"
+    old.write_bytes(b"half")
+    new.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    with Engine(tmp_path):
+        assert _files(tmp_path) == [".new.part"]

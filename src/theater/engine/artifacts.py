@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import wasmtime
@@ -48,6 +49,7 @@ class Artifacts:
             directory = Path(tempfile.mkdtemp(prefix="theater-artifacts-"))
         self._directory = directory
         _make_private(directory)
+        _remove_remains(directory)
 
     def close(self) -> None:
         """Remove a temporary directory."""
@@ -92,6 +94,14 @@ def _make_private(directory: Path) -> None:
         )
     if stat.S_IMODE(status.st_mode) & 0o077:
         directory.chmod(0o700)
+
+
+def _remove_remains(directory: Path) -> None:
+    """Remove what processes that were killed had begun to write, and nobody writes any more."""
+    for path in directory.glob(".*.part"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > COMPILE_SECONDS_MAX:
+                path.unlink()
 
 
 def _digest(path: Path) -> str:
