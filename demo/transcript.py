@@ -55,7 +55,9 @@ class Transcript:
         table.add_column(ratio=2, style="cyan")
         table.add_column(ratio=5)
         for question, answer in pairs:
-            table.add_row(Text(question), Text(answer))
+            # The model's answers end where their bound is; say so where it shows.
+            cut = "" if answer.endswith((".", "!", "?")) else " …"
+            table.add_row(Text(question), Text(answer + cut))
         self._console.print(Padding(table, INDENT))
 
     def times(self, total: float) -> None:

@@ -11,7 +11,7 @@ from theater_guest import Actor, HostError, log, send, shutdown
 from theater_guest.http import Response, post
 
 ATTEMPTS = 3
-INSTRUCTION = "You are a careful researcher. Answer the question in one or two short sentences."
+INSTRUCTION = "Answer the question in one short sentence."
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Researcher(Actor):
     base_url: str
     model: str
     temperature: float = 0.7
-    max_tokens: int = 48
+    max_tokens: int = 40
     pause_s: float = 0.0
     findings: list[Finding] = field(default_factory=list)
     attempts: int = 0

@@ -16,7 +16,7 @@ from demo.ledger import read
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "demo", "--model", "scripted"]
-STORY_S = 150.0
+STORY_S = 270.0
 PATIENCE_S = 60.0
 
 
