@@ -7,6 +7,7 @@
     instance    one store; calls
     call        a running call and what the library calls back
     lift lower  values out of and into the library's memory
+    bridge      the component around a guest through which bytes pass as strings
     native      the library, on plain addresses
 
 Every call goes through an interceptor, which stands around each host call; what comes of it is an

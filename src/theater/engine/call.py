@@ -111,9 +111,9 @@ def _give_nothing(_: object) -> bytes:
 
 def trampoline(function: ImportedFunction, resources: dict[str, int]) -> Any:
     """The C function that stands for an imported function in the linker."""
-    lift = lift_all([wit for _, wit in function.type.params])
+    lift = lift_all([wit for _, wit in function.type.params], function.bridged)
     result = function.type.result
-    lower = None if result is None else lowerer(result, resources)
+    lower = None if result is None else lowerer(result, resources, function.bridged)
     recorded = function.recorded
 
     def serve(

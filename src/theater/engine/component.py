@@ -14,6 +14,7 @@ from wasmtime.component import Component as WasmComponent
 from wasmtime.component import ResourceType
 
 from theater.engine import native
+from theater.engine.bridge import Bridge
 from theater.engine.call import dropper, trampoline
 from theater.engine.instance import Instance, InstanceLimits
 from theater.engine.lift import lift_all, lifter
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
     from theater.engine.engine import Engine
 
 
+class Compiled:
+    """A component as the library has it, and the bridge around it, if there is one."""
+
+    __slots__ = ("__weakref__", "bridge", "component")
+
+    def __init__(self, component: WasmComponent, bridge: Bridge | None) -> None:
+        self.component: Final = component
+        self.bridge: Final = bridge
+
+
 class Component:
     """What `Engine.load` returns; hold it as long as it may be instantiated."""
 
@@ -34,7 +45,7 @@ class Component:
         self,
         engine: Engine,
         sha256: bytes,
-        compiled: WasmComponent,
+        compiled: Compiled,
         reflection: Reflection,
     ) -> None:
         self.sha256: Final = sha256
@@ -52,11 +63,12 @@ class Component:
             {export.name: export.type for export in reflection.exports}
         )
         self.fuel: Final = engine.fuel
+        self.bridged: Final = compiled.bridge is not None
         # The library's own counts keep these alive for stores; here it is the linker's callbacks
         # that have to outlive every instance, which each instance sees to by holding this object.
         self._engine = engine
         self._compiled = compiled
-        self.address: Final = native.address_of(compiled.ptr())
+        self.address: Final = native.address_of(compiled.component.ptr())
         self.engine_address: Final = engine.address
         self._indexes: list[int] = []
         self._callbacks: list[Any] = []
@@ -172,9 +184,11 @@ class ExportShape:
         params = [wit for _, wit in export.type.params]
         self.index = index
         self.count = len(params)
-        self._lowers = [(lowerer(wit, hosts), 4 * at, at) for at, wit in enumerate(params)]
-        self._lift_state = lifter(STATE)
-        self._lift_rest = lift_all(rest)
+        self._lowers = [
+            (lowerer(wit, hosts, export.bridged), 4 * at, at) for at, wit in enumerate(params)
+        ]
+        self._lift_state = lifter(STATE, export.bridged)
+        self._lift_rest = lift_all(rest, export.bridged)
         self._lift_text = lifter(Prim.STRING)
 
     def lower(self, place: int, arguments: Sequence[object], context: int) -> None:

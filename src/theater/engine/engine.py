@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
-from weakref import WeakValueDictionary
 
 import wasmtime
 from wasmtime.component import Component as WasmComponent
 
 from theater.engine import native
 from theater.engine.artifacts import Artifacts
-from theater.engine.component import Component
+from theater.engine.bridge import wrap
+from theater.engine.component import Compiled, Component
 from theater.engine.reflect import reflect
 from theater.engine.settings import Settings
 from theater.engine.ticker import TICKER
 from theater.errors import ComponentError, Conflict
-from theater.limits import COMPILE_SECONDS_MAX, COMPONENT_BYTES_MAX, WASM_STACK_BYTES
+from theater.limits import (
+    COMPILE_SECONDS_MAX,
+    COMPONENT_BYTES_MAX,
+    COMPONENTS_LINKED_MAX,
+    WASM_STACK_BYTES,
+)
 
 _MAGIC: Final = b"\0asm"
 _COMPONENT: Final = b"\x0d\0\x01\0"
+
+_Key = tuple[bytes, Callable[[str], bool]]
+"""A component's hash, and the function that says which of its imports are recorded."""
 
 
 def _everything(_: str) -> bool:
@@ -34,7 +43,8 @@ class Engine:
     """Compiles, keeps and links components. One for each configuration in a process is enough.
 
     `cache_dir` is where compiled components are kept, None for as long as the engine lives.
-    `stack_bytes` is how much stack a guest has. Any thread may use it.
+    `stack_bytes` is how much stack a guest has. Without the `bridge`, bytes are passed one by one,
+    which is slow and has no other effect than on the limits of memory and fuel. Any thread may use it.
     """
 
     def __init__(
@@ -43,18 +53,18 @@ class Engine:
         *,
         fuel: bool = False,
         stack_bytes: int = WASM_STACK_BYTES,
+        bridge: bool = True,
         compile_timeout_s: float = COMPILE_SECONDS_MAX,
     ) -> None:
-        self._settings = Settings(fuel, stack_bytes)
+        self._settings = Settings(fuel, stack_bytes, bridge)
         self._artifacts = Artifacts(cache_dir, self._settings)
         self._engine = wasmtime.Engine(self._settings.configuration())
         self._compile_timeout_s = compile_timeout_s
         self._lock = threading.Lock()
-        self._compiling: dict[bytes, Future[WasmComponent]] = {}
-        self._compiled: WeakValueDictionary[bytes, WasmComponent] = WeakValueDictionary()
-        self._linked: WeakValueDictionary[tuple[bytes, tuple[bool, ...]], Component] = (
-            WeakValueDictionary()
-        )
+        self._loading: dict[_Key, Future[Component]] = {}
+        # Held strongly: through a weak reference a component could be found while it is being freed,
+        # since the library's delete functions give up the interpreter's lock.
+        self._linked: OrderedDict[_Key, Component] = OrderedDict()
         self._closed = False
         self.address: Final = native.address_of(self._engine.ptr())
         TICKER.join(self.address)
@@ -77,27 +87,30 @@ class Engine:
         """
         if self._closed:
             raise Conflict("the engine is closed", code="engine.closed")
-        _check_binary(wasm)
-        sha256 = hashlib.sha256(wasm).digest()
-        compiled = self._compile_once(wasm, sha256)
-        reflection = reflect(compiled, self._engine, recorded)
-        flags = tuple(
-            function.recorded
-            for instance in reflection.imports
-            for _, function in instance.functions
-        )
-        with self._lock:
-            linked = self._linked.get((sha256, flags))
-            if linked is None:
-                linked = Component(self, sha256, compiled, reflection)
-                self._linked[sha256, flags] = linked
+        sha256 = _sha256(wasm)
+        linked = self.linked(sha256, recorded)
+        if linked is not None:
             return linked
+        _check_binary(wasm)
+        return self._link_once(wasm, sha256, recorded)
+
+    def linked(
+        self, sha256: bytes, recorded: Callable[[str], bool] = _everything
+    ) -> Component | None:
+        """The component of that hash if it was loaded with this function lately, without its bytes."""
+        with self._lock:
+            found = self._linked.get((sha256, recorded))
+            if found is not None:
+                self._linked.move_to_end((sha256, recorded))
+            return found
 
     def close(self) -> None:
         """Stop advancing the epoch: instances that still compute can't be interrupted any more."""
         if not self._closed:
             self._closed = True
             TICKER.leave(self.address)
+            with self._lock:
+                self._linked.clear()
             self._artifacts.close()
 
     def __enter__(self) -> Engine:
@@ -106,29 +119,51 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _compile_once(self, wasm: bytes, sha256: bytes) -> WasmComponent:
+    def _link_once(self, wasm: bytes, sha256: bytes, recorded: Callable[[str], bool]) -> Component:
+        key = sha256, recorded
         with self._lock:
-            compiled = self._compiled.get(sha256)
-            if compiled is not None:
-                return compiled
-            future = self._compiling.get(sha256)
+            future = self._loading.get(key)
             mine = future is None
             if future is None:
-                future = self._compiling[sha256] = Future()
+                future = self._loading[key] = Future()
         if not mine:
             return future.result()
         try:
-            compiled = self._artifacts.load(self._engine, wasm, sha256, self._compile_timeout_s)
+            compiled = self._compile(wasm, sha256)
+            reflection = reflect(compiled.component, self._engine, recorded)
+            if compiled.bridge is not None:
+                reflection = reflection.bridged(compiled.bridge)
+            linked = Component(self, sha256, compiled, reflection)
         except BaseException as error:
             with self._lock:
-                del self._compiling[sha256]
+                del self._loading[key]
             future.set_exception(error)
             raise
         with self._lock:
-            self._compiled[sha256] = compiled
-            del self._compiling[sha256]
-        future.set_result(compiled)
-        return compiled
+            self._linked[key] = linked
+            if len(self._linked) > COMPONENTS_LINKED_MAX:
+                self._linked.popitem(last=False)
+            del self._loading[key]
+        future.set_result(linked)
+        return linked
+
+    def _compile(self, wasm: bytes, sha256: bytes) -> Compiled:
+        wrapped = wrap(wasm) if self._settings.bridge else None
+        if wrapped is not None:
+            try:
+                return Compiled(self._artifact(wrapped.wasm, _sha256(wrapped.wasm)), wrapped.bridge)
+            except ComponentError as error:
+                # What the bridge made of it may be refused where the original is not.
+                if error.code != "component.invalid":
+                    raise
+        return Compiled(self._artifact(wasm, sha256), None)
+
+    def _artifact(self, wasm: bytes, sha256: bytes) -> WasmComponent:
+        return self._artifacts.load(self._engine, wasm, sha256, self._compile_timeout_s)
+
+
+def _sha256(wasm: bytes) -> bytes:
+    return hashlib.sha256(wasm).digest()
 
 
 def _check_binary(wasm: bytes) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from theater.engine import native
+from theater.engine.bridge import EXTRA_CORE_INSTANCES, EXTRA_MEMORIES
 from theater.engine.call import ON_EPOCH, RUNNING, Call, Switch
 from theater.engine.outcome import Ended, Interceptor, Outcome
 from theater.engine.traps import classify
@@ -231,13 +232,14 @@ class Instance:
         self._store = native.new_store(engine, None, None)
         self._context = native.store_context(self._store)
         limits = self._limits
+        bridged = self._component.bridged
         native.limit_store(
             self._store,
             limits.memory_bytes,
             limits.table_elements,
-            limits.core_instances,
+            limits.core_instances + (EXTRA_CORE_INSTANCES if bridged else 0),
             limits.tables,
-            limits.memories,
+            limits.memories + (EXTRA_MEMORIES if bridged else 0),
         )
         native.set_epoch_callback(self._store, ON_EPOCH, None, None)
 

@@ -44,27 +44,34 @@ Lift = Callable[[int, Emit, int], Any]
 _SMALL: Final = tuple(integer(number) for number in range(256))
 
 
-def lifter(wit: WitType) -> Lift:
-    """The function that reads values of a type."""
+def lifter(wit: WitType, bridged: bool = False) -> Lift:
+    """The function that reads values of a type.
+
+    `bridged`: what are bytes here are a string in the library.
+    """
     match wit:
         case Prim():
             return _PRIMS[wit]
         case ListOf() if wit == LIST_OF_U8:
-            return _lift_bytes
+            return _lift_bridged_bytes if bridged else _lift_bytes
         case ListOf(element):
-            return _list(lifter(element))
+            return _list(lifter(element, bridged))
         case TupleOf(items):
-            return _tuple([lifter(item) for item in items])
+            return _tuple([lifter(item, bridged) for item in items])
         case RecordOf(fields):
-            return _record([(name, lifter(field)) for name, field in fields])
+            return _record([(name, lifter(field, bridged)) for name, field in fields])
         case VariantOf(cases):
-            return _variant([(name, _maybe(case)) for name, case in cases])
+            return _variant([(name, _maybe(case, bridged)) for name, case in cases])
         case EnumOf(names):
             return _enum(names)
         case OptionOf(inner):
-            return _wrapped(lifter(inner)) if nullable(inner) else _option(lifter(inner))
+            return (
+                _wrapped(lifter(inner, bridged))
+                if nullable(inner)
+                else _option(lifter(inner, bridged))
+            )
         case ResultOf(ok, err):
-            return _result(_maybe(ok), _maybe(err))
+            return _result(_maybe(ok, bridged), _maybe(err, bridged))
         case FlagsOf(names):
             return _flags(names)
         case Resource():
@@ -73,9 +80,11 @@ def lifter(wit: WitType) -> Lift:
             assert_never(wit)
 
 
-def lift_all(types: Sequence[WitType]) -> Callable[[int, Emit, int], tuple[object, ...]]:
+def lift_all(
+    types: Sequence[WitType], bridged: bool = False
+) -> Callable[[int, Emit, int], tuple[object, ...]]:
     """The function that reads values that stand behind each other, as one array and one tuple."""
-    return _items([lifter(wit) for wit in types])
+    return _items([lifter(wit, bridged) for wit in types])
 
 
 def _items(lifts: Sequence[Lift]) -> Callable[[int, Emit, int], tuple[object, ...]]:
@@ -112,8 +121,8 @@ def _items(lifts: Sequence[Lift]) -> Callable[[int, Emit, int], tuple[object, ..
     return lift_many
 
 
-def _maybe(wit: WitType | None) -> Lift:
-    return _lift_nothing if wit is None else lifter(wit)
+def _maybe(wit: WitType | None, bridged: bool) -> Lift:
+    return _lift_nothing if wit is None else lifter(wit, bridged)
 
 
 def _lift_nothing(place: int, emit: Emit, context: int) -> None:
@@ -206,6 +215,17 @@ def _lift_bytes(place: int, emit: Emit, context: int) -> bytes:
     first = WORDS[place + 2] + 8
     raw = BYTES[first : first + VAL_BYTES * size : VAL_BYTES].tobytes()
     emit(head(2, size))
+    emit(raw)
+    return raw
+
+
+def _lift_bridged_bytes(place: int, emit: Emit, context: int) -> bytes:
+    size = WORDS[place + 1]
+    data = WORDS[place + 2]
+    raw = BYTES[data : data + size].tobytes()
+    if not raw.isascii():
+        raw = raw.decode().encode("latin-1")
+    emit(head(2, len(raw)))
     emit(raw)
     return raw
 

@@ -101,28 +101,31 @@ _INTEGER_KINDS: Final = {
 }
 
 
-def lowerer(wit: WitType, resources: Mapping[str, int]) -> Lower:
-    """The function that writes values of a type; `resources` are the host's, by name."""
+def lowerer(wit: WitType, resources: Mapping[str, int], bridged: bool = False) -> Lower:
+    """The function that writes values of a type.
+
+    `resources` are the host's, by name. `bridged`: what are bytes here are a string in the library.
+    """
     match wit:
         case Prim():
             return _prim(wit)
         case ListOf() if wit == LIST_OF_U8:
-            return _lower_bytes
+            return _lower_bridged_bytes if bridged else _lower_bytes
         case ListOf(element):
-            return _list(lowerer(element, resources))
+            return _list(lowerer(element, resources, bridged))
         case TupleOf(items):
-            return _tuple([lowerer(item, resources) for item in items])
+            return _tuple([lowerer(item, resources, bridged) for item in items])
         case RecordOf(fields):
-            return _record([(name, lowerer(field, resources)) for name, field in fields])
+            return _record([(name, lowerer(field, resources, bridged)) for name, field in fields])
         case VariantOf(cases):
-            return _variant([(name, _maybe(case, resources)) for name, case in cases])
+            return _variant([(name, _maybe(case, resources, bridged)) for name, case in cases])
         case EnumOf(names):
             return _enum(names)
         case OptionOf(inner):
-            lower = lowerer(inner, resources)
+            lower = lowerer(inner, resources, bridged)
             return _wrapped(lower) if nullable(inner) else _option(lower)
         case ResultOf(ok, err):
-            return _result(_maybe(ok, resources), _maybe(err, resources))
+            return _result(_maybe(ok, resources, bridged), _maybe(err, resources, bridged))
         case FlagsOf(names):
             return _flags(names)
         case Resource(name, owned):
@@ -131,8 +134,8 @@ def lowerer(wit: WitType, resources: Mapping[str, int]) -> Lower:
             assert_never(wit)
 
 
-def _maybe(wit: WitType | None, resources: Mapping[str, int]) -> Lower | None:
-    return None if wit is None else lowerer(wit, resources)
+def _maybe(wit: WitType | None, resources: Mapping[str, int], bridged: bool) -> Lower | None:
+    return None if wit is None else lowerer(wit, resources, bridged)
 
 
 def nowhere(_: bytes) -> None:
@@ -249,6 +252,16 @@ def _lower_bytes(place: int, value: Any, emit: Emit, context: int) -> None:
     BYTES[first + 8 : end + 8 : VAL_BYTES] = value
     BYTES[place << 3] = KIND_LIST
     emit(head(2, size))
+    emit(value)
+
+
+def _lower_bridged_bytes(place: int, value: Any, emit: Emit, context: int) -> None:
+    if type(value) is not bytes:
+        refuse("bytes", value)
+    raw = value if value.isascii() else value.decode("latin-1").encode()
+    new_string((place << 3) + 8, len(raw), raw)
+    BYTES[place << 3] = KIND_STRING
+    emit(head(2, len(value)))
     emit(value)
 
 

@@ -14,7 +14,8 @@ class ImportedFunction:
     """A function that a component imports.
 
     `interface` is recorded without patch version; `name` is interface, slash, function. If it is
-    not `recorded`, no CBOR is made of its arguments and its result.
+    not `recorded`, no CBOR is made of its arguments and its result. `bridged` tells how its bytes
+    pass through the library.
     """
 
     index: int
@@ -23,6 +24,7 @@ class ImportedFunction:
     name: str
     type: FuncType
     recorded: bool
+    bridged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ out instead, because toolchains export things of their own that nobody here call
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import wasmtime
@@ -18,6 +18,7 @@ from wasmtime.component import Component as WasmComponent
 from wasmtime.component import ResourceType
 from wasmtime.component import _types as stock
 
+from theater.engine.bridge import Bridge
 from theater.engine.names import ROOT, recorded_interface, recorded_name
 from theater.engine.outcome import ImportedFunction
 from theater.errors import ComponentError
@@ -64,6 +65,7 @@ class ExportedFunction:
     function: str
     name: str
     type: FuncType
+    bridged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,29 @@ class Reflection:
 
     imports: tuple[ImportedInstance, ...]
     exports: tuple[ExportedFunction, ...]
+
+    def bridged(self, bridge: Bridge) -> Reflection:
+        """The type that the component has without the bridge, from the type that it has with it."""
+        return Reflection(
+            tuple(
+                replace(instance, functions=tuple(_original(instance, bridge)))
+                for instance in self.imports
+            ),
+            tuple(
+                replace(export, type=original, bridged=True)
+                if (original := bridge.exports.get((export.instance or "", export.function)))
+                else export
+                for export in self.exports
+            ),
+        )
+
+
+def _original(instance: ImportedInstance, bridge: Bridge) -> Iterator[tuple[str, ImportedFunction]]:
+    for name, function in instance.functions:
+        original = bridge.imports.get((instance.name or "", name))
+        if original is not None:
+            function = replace(function, type=original, bridged=True)
+        yield name, function
 
 
 _PRIMITIVES: dict[type, Prim] = {

@@ -14,13 +14,11 @@ from typing import Final
 
 import wasmtime
 
+from theater.engine.bridge import BRIDGE
 from theater.errors import UsageError
 from theater.limits import KIB, WASM_STACK_BYTES, WASM_STACK_BYTES_MAX
 
 STACK_BYTES_MIN: Final = 64 * KIB
-
-BRIDGE: Final = 0
-"""Which form of the byte bridge components are wrapped in; 0 is none."""
 
 _REVISION: Final = 1
 """Counted up when `configuration` changes, so that older artifacts are not found."""
@@ -33,10 +31,11 @@ def library_version() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What can be chosen: whether fuel is counted, and how much stack a guest has."""
+    """What can be chosen: whether fuel is counted, how much stack a guest has, the byte bridge."""
 
     fuel: bool = False
     stack_bytes: int = WASM_STACK_BYTES
+    bridge: bool = True
 
     def __post_init__(self) -> None:
         if not STACK_BYTES_MIN <= self.stack_bytes <= WASM_STACK_BYTES_MAX:
@@ -66,7 +65,7 @@ class Settings:
             "name": "wasmtime",
             "version": library_version(),
             "arch": platform.machine(),
-            "bridge": BRIDGE,
+            "bridge": BRIDGE if self.bridge else 0,
             "fuel": self.fuel,
             "stack": self.stack_bytes,
             "nan": "canonical",
@@ -81,7 +80,6 @@ class Settings:
             library_version(),
             platform.system(),
             platform.machine(),
-            BRIDGE,
             self.fuel,
             self.stack_bytes,
         )
