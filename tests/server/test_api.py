@@ -256,7 +256,7 @@ def test_server_sent_events_resume_behind_the_last_one_seen(served: Running) -> 
     accept = {"Accept": "text/event-stream"}
     connection, response = stream(served, f"{path}/events", accept)
     assert response.getheader("content-type", "").startswith("text/event-stream")
-    assert [response.readline() for _ in range(3)][0] == b"id: 0\n"
+    assert response.readline() == b"id: 0\n"
     connection.close()
     served.ask("POST", f"{path}/stop")
     connection, response = stream(served, f"{path}/events", {**accept, "Last-Event-ID": "1"})

@@ -47,7 +47,10 @@ def test_only_the_bound_address_or_any_address_of_a_wildcard_is_a_host(
 def test_a_name_that_the_operator_allows_is_a_host() -> None:
     settings = ServerSettings(host="0.0.0.0", allowed_hosts=("Theater.lan",))
     assert admitted(settings, "theater.lan:9000")
+    assert admitted(settings, "theater.lan")
+    assert admitted(settings, "theater.lan:443")
     assert not admitted(settings, "other.lan:9000")
+    assert not admitted(settings, "theater.lan.example")
 
 
 def test_without_a_token_nobody_is_asked_for_one() -> None:

@@ -59,7 +59,11 @@ def process(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[st
 @contextmanager
 def theater_server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Client]]:
     command = "from theater.cli import main; main()"
-    home = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "THEATER_DATA_DIR": str(tmp_path / "data")}
+    home = {
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "THEATER_DATA_DIR": str(tmp_path / "data"),
+    }
     with process("-c", command, "server", "--port", "0", **home) as server:
         assert server.stdout is not None
         address = server.stdout.readline().strip()

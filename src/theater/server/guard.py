@@ -21,11 +21,11 @@ _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 class Guard:
     """Built once for an address and a port; `admit` raises Denied for whom it doesn't know."""
 
-    __slots__ = ("_any_address", "_authorization", "_hosts", "_port")
+    __slots__ = ("_any_address", "_authorization", "_hosts", "_named", "_port")
 
     def __init__(self, settings: ServerSettings, port: int, token: str | None) -> None:
         bound = f"[{settings.host}]" if ":" in settings.host else settings.host
-        names = {bound.lower(), *(name.lower() for name in settings.allowed_hosts)}
+        names = {bound.lower()}
         self._any_address = _is_wildcard(settings.host)
         if is_loopback(settings.host) or self._any_address:
             names.update(_LOCAL_NAMES)
@@ -34,13 +34,14 @@ class Guard:
             hosts |= names
         self._port = port
         self._hosts = frozenset(host.encode() for host in hosts)
+        self._named = frozenset(name.lower().encode() for name in settings.allowed_hosts)
         self._authorization = None if token is None else b"Bearer " + token.encode()
 
     def admit(self, exchange: Exchange, *, open_to_all: bool = False) -> None:
         """Return if this request may go on. `open_to_all` asks for no token."""
         head = exchange.head
         host = head.get(b"host", b"").lower()
-        if host not in self._hosts and not (self._any_address and self._is_address(host)):
+        if host not in self._hosts and not self._is_allowed(host):
             raise Denied(
                 "this server is not known under that Host; use its address, "
                 "or start it with --allow-host",
@@ -49,7 +50,7 @@ class Guard:
         if exchange.repeated(b"host") or exchange.repeated(b"authorization"):
             raise UsageError("a header stands twice that may stand once", code="header.repeated")
         origin = head.get(b"origin")
-        if origin is not None and origin.lower() != b"http://" + host:
+        if origin is not None and origin.lower() not in (b"http://" + host, b"https://" + host):
             raise Denied("requests from pages of other origins are refused", code="origin.unknown")
         if self._authorization is None or open_to_all:
             return
@@ -68,9 +69,12 @@ class Guard:
                 code="token.wrong",
             )
 
-    def _is_address(self, host: bytes) -> bool:
-        name, colon, port = host.decode("latin-1").rpartition(":")
-        if not colon or port != str(self._port):
+    def _is_allowed(self, host: bytes) -> bool:
+        # What the operator names may stand behind a proxy, so its port is not ours.
+        if host in self._named or host.rpartition(b":")[0] in self._named:
+            return True
+        name, _, port = host.decode("latin-1").rpartition(":")
+        if not self._any_address or port != str(self._port):
             return False
         try:
             ipaddress.ip_address(name.strip("[]"))

@@ -20,7 +20,7 @@ class ServerSettings:
     """Where to listen and whom to answer. Port 0 takes a free one.
 
     `allowed_hosts` are names, besides the bound address, under which browsers and clients may ask
-    for this server. `message_bytes` bounds the body of one message, `stop_ms` how long requests in
+    for this server, with any port: it may stand behind a proxy. `message_bytes` bounds the body of one message, `stop_ms` how long requests in
     flight are waited for when the server stops.
     """
 

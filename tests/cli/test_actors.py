@@ -1,0 +1,179 @@
+"""Commands about actors, against a real server."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Shell
+
+
+def test_an_actors_whole_life_in_json(shell: Shell) -> None:
+    actor = shell.json("start", shell.manifest, "--name", "life")
+    assert (actor["name"], actor["status"]) == ("life", "running")
+    assert shell.json("send", "life", "one")["message"].startswith("msg_")
+    assert shell.json("request", "life", "two") == {
+        "answer": base64.b64encode(b"2").decode(),
+        "text": "2",
+    }
+    assert shell.json("state", "life")["text"] == "2"
+    assert shell.json("state", "life", "--at", "0") == {"state": None, "text": None}
+    assert shell.json("status", "life") == {"id": actor["id"], "status": "running"}
+    assert shell.json("inspect", actor["id"][:13])["id"] == actor["id"]
+    assert actor["id"] in [each["id"] for each in shell.json("list")]
+    report = shell.json("verify", "life")
+    assert (report["ok"], report["events"]) == (True, shell.json("inspect", "life")["events"])
+    assert shell.json("replay", "life")["equal"]
+    assert shell.json("stop", "life")["status"] == "stopped"
+    assert shell.json("wait", actor["id"])["status"] == "stopped"
+    assert actor["id"] not in [each["id"] for each in shell.json("list")]
+    assert actor["id"] in [each["id"] for each in shell.json("list", "--all")]
+
+
+def test_an_actors_whole_life_for_people(shell: Shell) -> None:
+    actor = shell.start("people")
+    shell.run("send", "people", "hello")
+    assert shell.run("request", "people", "x").stdout == "2"
+    assert "people" in shell.run("list").stdout
+    assert actor in shell.run("inspect", "people").stdout
+    assert shell.run("status", "people").stdout == "running\n"
+    assert shell.run("state", "people").stdout == "2"
+    assert "hello" in shell.run("logs", "people").stdout
+    assert "actor-start" in shell.run("events", "people").stdout
+    assert "wasm-call" in shell.run("events", "people", "--format", "pretty").stdout
+    assert "verifies" in shell.run("verify", "people").stdout
+    assert "same head" in shell.run("replay", "people").stdout
+    assert "stopped" in shell.run("stop", "people", "--force").stdout
+    assert shell.run("wait", actor).stdout == ""
+
+
+def test_messages_come_from_arguments_files_and_standard_input(shell: Shell) -> None:
+    shell.start("bodies")
+    message = shell.folder / "message"
+    message.write_text("from a file")
+    shell.run("send", "bodies", "--file", str(message))
+    shell.run("send", "bodies", "-", stdin="from standard input")
+    shell.run("request", "bodies", "from an argument")
+    told = shell.run("logs", "bodies").stdout
+    assert told.index("from a file") < told.index("standard input") < told.index("an argument")
+
+
+@pytest.mark.parametrize("words", [[], ["x", "--file", "y"]])
+def test_a_message_is_given_in_one_way(shell: Shell, words: list[str]) -> None:
+    shell.run("send", "anyone", *words, code=2)
+
+
+def test_an_id_can_come_from_a_pipe(shell: Shell) -> None:
+    actor = shell.start("piped")
+    assert shell.run("events", "-", "--limit", "1", stdin=f"{actor}\n").stdout
+    shell.run("events", "-", stdin="", code=2)
+
+
+def test_events_can_be_chosen(shell: Shell) -> None:
+    shell.start("chosen")
+    lines = shell.run("events", "chosen", "--from", "1", "--type", "wasm-*", "--json").stdout
+    assert [json.loads(line)["event_type"] for line in lines.splitlines()] == [
+        "wasm-call",
+        "wasm-result",
+    ]
+    same = shell.run("events", "chosen", "--from", "1", "--type", "wasm-*", "--format", "jsonl")
+    assert same.stdout == lines
+
+
+def test_following_ends_with_the_actor(shell: Shell) -> None:
+    shell.start("followed")
+    shell.run("stop", "followed")
+    assert "actor-stop" in shell.run("events", "followed", "--follow").stdout
+    shell.run("logs", "followed", "--follow")
+
+
+def test_a_guests_error_is_told_in_its_words(shell: Shell) -> None:
+    shell.start("failing")
+    result = shell.run("request", "failing", "fail", code=1)
+    assert result.stdout == ""
+    assert "failed as it was asked to" in result.stderr
+
+
+def test_an_error_is_json_for_who_asked_for_json(shell: Shell) -> None:
+    result = shell.run("inspect", "nobody", "--json", code=3)
+    assert result.stdout == ""
+    assert json.loads(result.stderr)["code"] == "actor.not_found"
+
+
+def test_whoever_is_not_there_is_not_found(shell: Shell) -> None:
+    for command in ("inspect", "status", "state", "logs", "events", "stop", "verify", "wait"):
+        assert "nobody" in shell.run(command, "nobody", code=3).stderr
+
+
+def test_a_start_takes_variables_before_the_environment(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = shell.folder / "variables.toml"
+    text = (shell.folder / "manifest.toml").read_text()
+    manifest.write_text(text.replace('"counter"', '"${WHO}-${WHERE:-here}"', 1))
+    monkeypatch.setenv("WHO", "env")
+    assert shell.json("start", str(manifest))["name"] == "env-here"
+    words = ("--var", "WHO=ann", "--var", "WHERE=there")
+    assert shell.json("start", str(manifest), *words)["name"] == "ann-there"
+    shell.run("start", str(manifest), "--var", "nonsense", code=2)
+
+
+def test_a_start_takes_its_state_from_a_file(shell: Shell) -> None:
+    (shell.folder / "state").write_text("41")
+    shell.run("start", shell.manifest, "--name", "given", "--state", str(shell.folder / "state"))
+    assert shell.run("request", "given", "x").stdout == "42"
+    named = shell.folder / "named.toml"
+    named.write_text('initial_state = "state"\n' + (shell.folder / "manifest.toml").read_text())
+    shell.run("start", str(named), "--name", "named")
+    assert shell.run("request", "named", "x").stdout == "42"
+
+
+def test_a_start_checks_the_pin_of_the_component(shell: Shell) -> None:
+    text = (shell.folder / "manifest.toml").read_text()
+    manifest = shell.folder / "pinned.toml"
+    manifest.write_text(f'component_sha256 = "{"0" * 64}"\n{text}')
+    assert "theater build" in shell.run("start", str(manifest), code=1).stderr
+
+
+def test_a_start_without_its_files_says_which_is_missing(shell: Shell) -> None:
+    assert "nowhere.toml" in shell.run("start", "nowhere.toml", code=3).stderr
+    (shell.folder / "counter.wasm").unlink()
+    assert "theater build" in shell.run("start", shell.manifest, code=3).stderr
+
+
+def test_a_bad_manifest_is_told_with_line_and_column(shell: Shell) -> None:
+    bad = shell.folder / "bad.toml"
+    bad.write_text('name = "x"\ncomponent = "counter.wasm"\nnoname = 1\n')
+    assert "3:1" in shell.run("start", str(bad), code=1).stderr
+
+
+def test_an_export_verifies_and_replays(shell: Shell, tmp_path: Path) -> None:
+    actor = shell.start("exported")
+    shell.run("request", "exported", "x")
+    folder = tmp_path / "out"
+    told = shell.json("export", "exported", "-o", str(folder))
+    assert (told["chain"], told["events"]) == (str(folder / f"{actor}.jsonl"), 7)
+    meta = json.loads(Path(told["meta"]).read_text())
+    assert (meta["actor_id"], meta["actor_name"]) == (actor, "exported")
+    assert meta["manifest_path"] == shell.manifest
+    head = shell.json("inspect", actor)["head"]
+    assert shell.json("verify", told["chain"], "--head", head)["against"] == "head"
+    assert shell.json("replay", told["chain"])["head"] == head
+    assert shell.json("verify", "exported", "--head", head)["ok"]
+    assert not shell.json("verify", "exported", "--head", "0" * 64, code=1)["ok"]
+
+
+def test_monitoring_prints_the_log_until_the_end(shell: Shell) -> None:
+    text = (shell.folder / "manifest.toml").read_text()
+    failing = shell.folder / "failing.toml"
+    (shell.folder / "trap.wasm").write_bytes(_trap())
+    failing.write_text(text.replace("counter.wasm", "trap.wasm"))
+    shell.run("start", str(failing), "--monitor", code=1)
+
+
+def _trap() -> bytes:
+    from tests.server.running import guest
+
+    return guest("trap")

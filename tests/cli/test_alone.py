@@ -1,0 +1,284 @@
+"""Commands that need no server, and what all commands do alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from tests.cli.conftest import Shell
+from tests.server.running import WAIT_S, guest
+
+from theater.chain import jsonl, shapes
+from theater.chain.event import ZERO_HASH, Event, make_event
+from theater.cli.program import COMMANDS, theater
+
+DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
+SCRIPT = "from theater.cli import main; main()"
+
+
+def command(name: str) -> click.Command:
+    found = theater.get_command(click.Context(theater), name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_documented(name: str) -> None:
+    text = DOCS.read_text()
+    section = re.search(rf"^### `theater {name}\b.*?(?=^##|\Z)", text, re.M | re.S)
+    assert section is not None, f"docs/cli.md has no section on theater {name}"
+    for parameter in command(name).params:
+        if isinstance(parameter, click.Option) and parameter.name != "no_color":
+            spelled = max(parameter.opts, key=len)
+            if spelled not in ("--no-color", "--address", "--data-dir"):
+                assert f"`{spelled}" in section[0], f"{name} {spelled} is not documented"
+
+
+def test_nothing_is_documented_that_is_not_there() -> None:
+    named = re.findall(r"^### `theater (\w+)", DOCS.read_text(), re.M)
+    assert named == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples(alone: Shell, name: str) -> None:
+    told = alone.run(name, "--help").stdout
+    assert "Examples:" in told
+    assert f"theater {name}" in told.split("Examples:")[1]
+    short = COMMANDS[name][1]
+    assert short.endswith(".")
+    assert len(short) < 60
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_only_use_what_there_is(name: str) -> None:
+    for example in command(name).examples:  # type: ignore[attr-defined]
+        for part in re.split(r"[|>]", example):
+            words = shlex.split(part)
+            if words[:1] == ["theater"]:
+                known = {o for p in command(words[1]).params for o in (*p.opts, *p.secondary_opts)}
+                assert {w for w in words[2:] if w.startswith("--")} <= known
+
+
+def test_help_lists_all_commands_without_importing_any() -> None:
+    code = (
+        "import sys\n"
+        "from theater.cli import main\n"
+        "try: main()\n"
+        "finally: print([m for m in sys.modules if m.startswith(('theater.cli.commands', "
+        "'theater.client', 'theater.chain', 'msgspec', 'rich', 'asyncio', 'wasmtime'))])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in COMMANDS)
+    assert done.stdout.rstrip().endswith("[]")
+
+
+def test_list_imports_no_server_engine_or_async_client(alone: Shell) -> None:
+    code = (
+        "import sys\n"
+        "from theater.cli import main\n"
+        "try: main()\n"
+        "finally: print([m for m in ('asyncio', 'httpx2', 'wasmtime', 'starlette', 'uvicorn', 'rich',"
+        " 'theater.runtime', 'theater.chain.verify') if m in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "list", "--address", "http://127.0.0.1:1"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 4
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_server_that_is_not_there_is_exit_code_4_and_says_what_to_do(alone: Shell) -> None:
+    told = alone.run("list", "--address", "http://127.0.0.1:1", code=4).stderr
+    assert "theater server" in told
+
+
+@pytest.mark.parametrize("words", [["frobnicate"], ["list", "--frob"], ["inspect"], ["send", "a"]])
+def test_wrong_usage_is_exit_code_2(alone: Shell, words: list[str]) -> None:
+    alone.run(*words, code=2)
+
+
+def test_a_bug_is_a_sentence_and_not_a_traceback(
+    alone: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("theater.manifest.parse.tomllib", None)
+    told = alone.run("validate", alone.manifest, code=1).stderr
+    assert "a bug in Theater" in told
+    assert "THEATER_TRACEBACK" in told
+
+
+def test_colours_are_for_terminals_that_want_them(
+    alone: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    def told(*words: str) -> str:
+        return CliRunner().invoke(theater, list(words), color=True, prog_name="theater").stdout
+
+    assert "\x1b[" in told("--help")
+    assert "\x1b[" not in told("--no-color", "--help")
+    assert "\x1b[" in told("list", "--help")
+    assert "\x1b[" not in told("list", "--no-color", "--help")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in told("--help")
+
+
+def test_validate_finds_every_problem_with_its_place(alone: Shell) -> None:
+    assert alone.json("validate", alone.manifest) == {"ok": True, "problems": [], "warnings": []}
+    bad = alone.folder / "bad.toml"
+    bad.write_text('name = ""\nnoname = 1\n')
+    report = alone.json("validate", str(bad), code=1)
+    assert not report["ok"]
+    assert len(report["problems"]) >= 3
+    assert f"{bad}:2:1" in alone.run("validate", str(bad), code=1).stdout
+
+
+def test_validate_compares_imports_with_grants(alone: Shell) -> None:
+    alone.run("validate", alone.manifest, "--check-interfaces")
+    text = Path(alone.manifest).read_text()
+    (alone.folder / "needs.wasm").write_bytes(needs_store())
+    needs = alone.folder / "needs.toml"
+    needs.write_text(text.replace("counter.wasm", "needs.wasm"))
+    alone.run("validate", str(needs))
+    told = alone.run("validate", str(needs), "--check-interfaces", code=1).stderr
+    assert 'type = "store"' in told
+
+
+def needs_store() -> bytes:
+    """The counter with an import that its manifest does not grant."""
+    from theater.engine import wat
+
+    text = (Path(__file__).parents[2] / "guests" / "wat" / "counter.wat").read_text()
+    imported = (
+        '(component\n  (import "theater:simple/store" (instance $store\n'
+        '    (export "new" (func (result (result string (error string)))))))\n'
+    )
+    return wat(text.replace("(component\n", imported, 1))
+
+
+def test_run_answers_a_request_and_logs_on_standard_error(alone: Shell) -> None:
+    result = alone.run("run", alone.manifest, "--request", "hello")
+    assert result.stdout == "1"
+    assert "hello" in result.stderr
+
+
+def test_run_keeps_its_history_where_it_is_told_to(alone: Shell) -> None:
+    for _ in range(2):
+        alone.run("run", alone.manifest, "--request", "x", "--data-dir", str(alone.folder / "d"))
+    assert (alone.folder / "d" / "journal.db").exists()
+
+
+def test_run_ends_as_its_actor_does(alone: Shell) -> None:
+    (alone.folder / "counter.wasm").write_bytes(guest("trap"))
+    alone.run("run", alone.manifest, "--request", "x", code=1)
+
+
+def test_run_stops_its_actor_when_it_is_interrupted(alone: Shell) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "run", alone.manifest],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ.copy(),
+    )
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline()  # the counter logs its id when it starts
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=WAIT_S)
+        assert process.returncode == 130
+        assert "Traceback" not in said
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def chain() -> list[Event]:
+    events: list[Event] = []
+    parent = ZERO_HASH
+    start = shapes.start(
+        bytes(16),
+        actor="a",
+        name="a",
+        component=bytes(32),
+        manifest=(bytes(32), 1),
+        grants=(bytes(32), 1),
+        limits={},
+        engine={"name": "x", "version": "1", "arch": "y", "bridge": 1, "fuel": False},
+        state=None,
+    )
+    note = shapes.note(bytes(16), by="me", why="tests")
+    for seq, (type_, data) in enumerate(
+        [("actor-start", start), *[("actor-pause", note), ("actor-resume", note)] * 3]
+    ):
+        events.append(make_event(seq, 1000 + seq, parent, type_, data))
+        parent = events[-1].hash
+    return events
+
+
+def test_verify_checks_files_and_folders_without_a_server(alone: Shell) -> None:
+    folder = alone.folder / "chains"
+    folder.mkdir()
+    path = folder / "a.jsonl"
+    path.write_bytes(b"".join(jsonl.write(chain())))
+    head = chain()[-1].hash.hex()
+    report = alone.json("verify", str(path))
+    assert (report["ok"], report["head"], report["against"]) == (True, head, "nothing")
+    assert "--head" in alone.run("verify", str(path)).stdout
+    assert alone.json("verify", str(path), "--head", head)["against"] == "head"
+    assert alone.json("verify", str(folder))[0]["path"] == str(path)
+    alone.run("verify", str(path), "--head", "zz", code=2)
+
+
+@pytest.mark.parametrize("dropped", [1, 3, 5])
+def test_verify_names_the_event_at_which_a_chain_breaks(alone: Shell, dropped: int) -> None:
+    events = chain()
+    del events[dropped]
+    path = alone.folder / "a.jsonl"
+    path.write_bytes(b"".join(jsonl.write(events)))
+    report = alone.json("verify", str(path), code=1)
+    assert (report["ok"], report["problem"]["seq"]) == (False, dropped)
+
+
+@pytest.mark.parametrize("seq", [0, 2, 6])
+def test_verify_names_the_line_that_was_changed(alone: Shell, seq: int) -> None:
+    lines = list(jsonl.write(chain()))
+    fields = json.loads(lines[seq])
+    fields["data"]["changed"] = 1
+    lines[seq] = json.dumps(fields).encode() + b"\n"
+    path = alone.folder / "a.jsonl"
+    path.write_bytes(b"".join(lines))
+    report = alone.json("verify", str(path), code=1)
+    assert (report["ok"], report["problem"]["seq"]) == (False, seq)
+    assert f"event {seq}" in alone.run("verify", str(path), code=1).stdout
+
+
+def test_verify_of_a_folder_without_chains_finds_nothing(alone: Shell) -> None:
+    alone.run("verify", str(alone.folder), code=3)
+
+
+def test_a_reader_that_leaves_early_gets_no_complaint(alone: Shell) -> None:
+    path = alone.folder / "a.jsonl"
+    path.write_bytes(b"".join(jsonl.write(chain())))
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, "verify", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(WAIT_S) in (0, 1)

@@ -1,0 +1,279 @@
+"""Both clients against a real server; whatever one can, the other can."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.running import MANIFEST, WAIT_S, Running, guest, running
+from theater.client import AsyncClient, Client
+from theater.errors import (
+    ActorFailed,
+    Denied,
+    ManifestError,
+    NotFound,
+    TheaterError,
+    TimedOut,
+    Unavailable,
+    UsageError,
+)
+from theater.server.settings import ServerSettings
+
+
+class Blocking:
+    """An AsyncClient whose methods are waited for, so that one test serves both."""
+
+    def __init__(self, address: str, token: str | None = None, *, retries: int = 2) -> None:
+        self._runner = asyncio.Runner()
+        self._client = self._runner.run(self._make(address, token, retries))
+
+    async def _make(self, address: str, token: str | None, retries: int) -> AsyncClient:
+        return AsyncClient(address, token, retries=retries)
+
+    def __enter__(self) -> Blocking:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._client.close())
+        self._runner.close()
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            made = method(*args, **kwargs)
+            if inspect.isasyncgen(made):
+                return self._runner.run(self._all(made))
+            return self._runner.run(made)
+
+        return call
+
+    async def _all(self, items: Any) -> list[Any]:
+        return [item async for item in items]
+
+
+KINDS = [Client, Blocking]
+each_kind = pytest.mark.parametrize("kind", KINDS, ids=["sync", "async"])
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("components")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("data"), cache_dir) as opened:
+        yield opened
+
+
+def test_both_have_the_same_methods_with_the_same_parameters() -> None:
+    def methods(kind: type) -> dict[str, list[inspect.Parameter]]:
+        return {
+            name: list(inspect.signature(method).parameters.values())
+            for name, method in vars(kind).items()
+            if callable(method) and not name.startswith("_")
+        }
+
+    assert methods(Client) == methods(AsyncClient)
+
+
+@each_kind
+def test_an_actors_whole_life(served: Running, kind: Any) -> None:
+    with kind(served.address, served.server.token) as client:
+        assert client.about().name == "theater"
+        component = client.add_component(guest("counter"))
+        assert client.add_component(guest("counter")) == component
+        actor = client.start(MANIFEST, path="m", component=component, name=kind.__name__)
+        assert client.actor(kind.__name__) == client.actor(actor.id)
+        assert actor.id in [each.id for each in client.actors()]
+        assert client.send(actor.id, b"one").startswith("msg_")
+        assert client.request(actor.id, b"two") == b"2"
+        assert client.state(actor.id) == b"2"
+        assert client.state(actor.id, 0) is None
+        events = list(client.events(actor.id))
+        assert [event.seq for event in events] == list(range(len(events)))
+        assert [e.event_type for e in client.events(actor.id, type="actor-*")] == ["actor-start"]
+        assert [line.text for line in client.logs(actor.id)][1:] == ["one", "two"]
+        assert len(list(client.event_lines(actor.id, start=2, limit=3))) == 3
+        assert client.verify(actor.id).ok
+        assert client.replay(actor.id).equal
+        assert client.replay(actor.id, until=3).events == 4
+        with pytest.raises(TimedOut):
+            client.wait(actor.id, 0.05)
+        assert client.stop(actor.id).status == "stopped"
+        assert client.wait(actor.id).status == "stopped"
+        assert list(client.events(actor.id, follow=True))[-1].event_type == "actor-stop"
+        assert actor.id not in [each.id for each in client.actors()]
+        assert actor.id in [each.id for each in client.actors(ended=True)]
+
+
+@each_kind
+def test_errors_come_back_as_what_they_are(served: Running, kind: Any) -> None:
+    actor = served.start(f"errors-{kind.__name__}")
+    with kind(served.address, served.server.token) as client:
+        with pytest.raises(NotFound) as caught:
+            client.actor("nobody")
+        assert caught.value.code == "actor.not_found"
+        with pytest.raises(ActorFailed) as failed:
+            client.request(actor.id, b"fail")
+        assert failed.value.message == "failed as it was asked to"
+        with pytest.raises(ManifestError) as wrong:
+            client.start("nam = 1", path="m", component=actor.component)
+        assert wrong.value.problems
+        with pytest.raises(NotFound):
+            list(client.events("nobody"))
+    with kind(served.address, "another token") as client, pytest.raises(Denied):
+        client.actors()
+
+
+@each_kind
+def test_names_that_need_quoting_find_nobody_else(served: Running, kind: Any) -> None:
+    with kind(served.address, served.server.token) as client:
+        for name in ("a/../..", "a?b=c", "ä#", " ", "%2e"):
+            with pytest.raises(NotFound):
+                client.actor(name)
+
+
+@each_kind
+def test_a_server_that_is_not_there_is_told_as_such(kind: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with (
+        kind(f"http://127.0.0.1:{port}", retries=1) as client,
+        pytest.raises(Unavailable) as caught,
+    ):
+        client.actors()
+    assert caught.value.code == "server.unreachable"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9000", "ftp://x", "", "http"])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_what_is_no_address_is_refused(kind: Any, address: str) -> None:
+    with pytest.raises(UsageError):
+        kind(address)
+
+
+@contextmanager
+def dropping(port: int, drops: int, *, after_sending: bool) -> Iterator[str]:
+    """A door to a server that cuts the first connections: before or after passing on the request."""
+    left = [drops]
+
+    def serve(listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=pass_on, args=(client,), daemon=True).start()
+
+    def pass_on(client: socket.socket) -> None:
+        drop = left[0] > 0
+        left[0] -= 1
+        with client, socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as server:
+            if drop and not after_sending:
+                client.recv(1 << 16)
+                return
+            threading.Thread(target=copy, args=(client, server), daemon=True).start()
+            if drop:
+                server.recv(1 << 16)
+                client.shutdown(socket.SHUT_RDWR)
+            else:
+                copy(server, client)
+
+    def copy(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(1 << 16):
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+# A door has another port than the server, so the server must know it by name.
+BEHIND_A_DOOR = ServerSettings(port=0, allowed_hosts=("127.0.0.1",))
+
+
+@each_kind
+@pytest.mark.parametrize("after_sending", [False, True])
+def test_a_message_whose_connection_broke_is_sent_again_and_handled_once(
+    tmp_path: Path, cache_dir: Path, kind: Any, after_sending: bool
+) -> None:
+    with running(tmp_path, cache_dir, BEHIND_A_DOOR) as served:
+        actor = served.start()
+        with (
+            dropping(served.port, 2, after_sending=after_sending) as door,
+            kind(door, served.server.token) as client,
+        ):
+            client.send(actor.id, b"x")
+        assert served.ask("POST", f"/api/v1/actors/{actor.id}/request", b"y") == (200, 2)
+
+
+@each_kind
+def test_a_stop_whose_connection_broke_is_not_repeated(
+    tmp_path: Path, cache_dir: Path, kind: Any
+) -> None:
+    with running(tmp_path, cache_dir, BEHIND_A_DOOR) as served:
+        actor = served.start()
+        with (
+            dropping(served.port, 1, after_sending=False) as door,
+            kind(door, served.server.token) as client,
+            pytest.raises(Unavailable),
+        ):
+            client.stop(actor.id)
+        assert served.node.info(actor.id).status == "running"
+
+
+def test_one_client_serves_many_threads(served: Running) -> None:
+    actor = served.start("threads")
+    with served.client() as client, ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: client.request(actor.id, b"x"), range(100)))
+    assert sorted(int(answer) for answer in answers) == list(range(1, 101))
+
+
+def test_many_coroutines_share_one_async_client(served: Running) -> None:
+    actor = served.start("coroutines")
+
+    async def main() -> list[bytes]:
+        async with AsyncClient(served.address, served.server.token) as client:
+            return await asyncio.gather(*(client.request(actor.id, b"x") for _ in range(100)))
+
+    answers = asyncio.run(main())
+    assert sorted(int(answer) for answer in answers) == list(range(1, 101))
+
+
+def test_an_answer_that_is_not_the_servers_is_told_as_such() -> None:
+    def serve(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        with client:
+            client.recv(65536)
+            client.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nproxy")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with Client(address) as client, pytest.raises(TheaterError) as caught:
+            client.actors()
+    assert "502" in caught.value.message
+
+
+def test_the_sync_client_does_not_import_what_the_async_one_needs() -> None:
+    code = (
+        "import sys; from theater.client import Client; "
+        "print([m for m in ('httpx2', 'asyncio', 'wasmtime') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
