@@ -11,6 +11,7 @@ import pytest
 from tests.engine.echo import echo
 from tests.engine.guests import SEND, Host, binary
 from theater.engine import Engine, Returned, live_instances, native, wat
+from theater.engine import engine as engine_module
 from theater.engine.call import RUNNING
 from theater.errors import Conflict, Unavailable
 from theater.values.types import BYTES, ListOf, Ok, OptionOf, Prim, RecordOf, TupleOf
@@ -65,19 +66,29 @@ def test_an_interceptor_and_its_exception_are_let_go(guest):
     assert token() is None
 
 
-def test_a_component_is_let_go_and_loaded_again(tmp_path):
+def test_a_component_is_kept_for_the_next_load_and_let_go_with_its_engine(tmp_path):
     with Engine(tmp_path) as engine:
         component = engine.load(binary("counter"))
-        assert engine.load(binary("counter")) is component
         instance = component.instance()
         instance.call(SEND, [None, (b"hi",)], Host(), 1000)
         kept = weakref.ref(component)
         del component
         gc.collect()
-        # The instance needs the callbacks of its component.
-        assert kept() is not None
-        assert isinstance(instance.call(SEND, [None, (b"hi",)], Host(), 1000), Returned)
-        del instance
+        assert engine.load(binary("counter")) is kept()
+    gc.collect()
+    # The instance needs the callbacks of its component.
+    assert kept() is not None
+    assert isinstance(instance.call(SEND, [None, (b"hi",)], Host(), 1000), Returned)
+    del instance
+    gc.collect()
+    assert kept() is None
+
+
+def test_components_that_were_not_used_lately_are_let_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_module, "COMPONENTS_LINKED_MAX", 1)
+    with Engine(tmp_path) as engine:
+        kept = weakref.ref(engine.load(binary("counter")))
+        engine.load(binary("loop"))
         gc.collect()
         assert kept() is None
         again = engine.load(binary("counter")).instance()

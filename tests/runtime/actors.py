@@ -17,7 +17,7 @@ from theater.runtime.registry import GRANT_TYPES
 from theater.runtime.settings import NodeSettings
 
 GUESTS = Path(__file__).parents[2] / "guests" / "wat"
-WAIT_S = 30.0
+WAIT_S = 90.0
 
 
 @functools.cache

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.runtime.actors import Theater, theater
 
+from tests.runtime.actors import Theater, theater
 from theater.runtime.settings import NodeSettings
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Compiled components, shared by the tests of a process."""
-    return tmp_path_factory.mktemp("components")
+def cache_dir(request: pytest.FixtureRequest) -> Path:
+    """Compiled components, also of earlier runs: a Python guest takes seconds to compile."""
+    return Path(request.config.cache.mkdir("guests")) / "compiled"
 
 
 @pytest.fixture

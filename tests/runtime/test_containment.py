@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from tests.runtime.actors import WAIT_S, Theater, manifest, until
 
+from tests.runtime.actors import WAIT_S, Theater, manifest, until
 from theater.chain import shapes
 from theater.errors import ActorFailed, Denied
 from theater.handlers.runtime import handler as runtime_handler

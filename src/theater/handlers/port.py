@@ -145,7 +145,7 @@ class HostCall(Protocol):
         ...
 
 
-class Trap(Exception):  # noqa: N818 - WebAssembly's word for it
+class Trap(Exception):
     """Raised by a host function to end the guest's call with kind `trap`.
 
     `code` is one of the codes of a `wasm-error` (`denied`, `exit`, `abi` …); the text is for the log.
@@ -205,5 +205,6 @@ class RouterPort(Protocol):
         self, actor: str, request: str, ok: bool, body: bytes
     ) -> tuple[tuple[Step, ...], Callable[[], None]] | None:
         """The steps that answer an outstanding request and what tells the requester, to be run
-        `after` they are queued; None if the actor has no such request."""
+        `after` they are queued; None if the actor has no such request.
+        """
         ...

@@ -84,6 +84,10 @@ class Handlers:
         """Whether calls of this function are events, for the engine's conversion."""
         return name not in self._virtual
 
+    def loaded(self, engine: Engine, sha256: bytes) -> Component | None:
+        """The component of that hash, if it was loaded lately."""
+        return engine.linked(sha256, self.recorded)
+
     def load(self, engine: Engine, wasm: bytes) -> Component:
         """Compile a component, or take it from the cache; ComponentError if it is no actor."""
         component = engine.load(wasm, recorded=self.recorded)

@@ -33,13 +33,17 @@ class Programs:
 
     def component(self, sha256: bytes, fuel: bool) -> Component:
         """Compile or fetch a component that the journal keeps; NotFound if it doesn't."""
+        engine = self.engine(fuel)
+        loaded = self._handlers.loaded(engine, sha256)
+        if loaded is not None:
+            return loaded
         kept = self._journal.content(sha256)
         if kept is None:
             raise NotFound(
                 f"there is no component {sha256.hex()} here; start the actor from its manifest again",
                 code="component.not_found",
             )
-        return self._handlers.load(self.engine(fuel), kept[1])
+        return self._handlers.load(engine, kept[1])
 
     def program(self, sha256: bytes, manifest: Manifest) -> Program:
         """Bind a component to what its manifest grants."""

@@ -1,0 +1,107 @@
+"""Record and replay reach equal heads, whatever the guest leans on and however its instances live.
+
+The chain's format was frozen only after this held; it holds for every guest language that is built.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.guests.components import built
+from tests.runtime.actors import Theater, guest, manifest
+from theater.chain import shapes
+
+INSTANCE_CALLS = (1, 3, 64)
+MESSAGES = 12
+
+
+@pytest.fixture(scope="session")
+def impure(request: pytest.FixtureRequest) -> bytes:
+    """A Python guest that uses globals, uuid4, random, the clock, the order of sets, and prints."""
+    return built("impure", Path(request.config.cache.mkdir("guests"))).read_bytes()
+
+
+def converse(stage: Theater, actor_id: str, component: bytes, seed: int) -> list[bytes]:
+    """Requests with passivations and reopenings at random places."""
+    chance = random.Random(seed)
+    answers = []
+    for number in range(MESSAGES):
+        body = json.dumps({"number": number}).encode()
+        answers.append(stage.node.request(actor_id, body).result(30))
+        if chance.random() < 0.2:
+            stage.node.passivate(actor_id)
+        if chance.random() < 0.1:
+            stage.reopen()
+    return answers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("instance_calls", INSTANCE_CALLS)
+def test_a_python_guest_replays_to_its_head(
+    stage: Theater, impure: bytes, instance_calls: int
+) -> None:
+    actor = stage.start(impure, manifest("impure", instance_calls=instance_calls))
+    answers = [json.loads(a) for a in converse(stage, actor.id, impure, instance_calls)]
+    assert [answer["seen"] for answer in answers] == list(range(1, MESSAGES + 1))
+    for drawn in ("uuid", "random", "token", "time"):
+        assert len({answer[drawn] for answer in answers}) == MESSAGES
+    counted = [answer["global_calls"] for answer in answers]
+    if instance_calls == 1:
+        assert counted == [1] * MESSAGES
+    else:
+        assert 1 < max(counted) <= instance_calls
+    served = [
+        shapes.parse(e.type, e.data or b"")
+        for e in stage.node.events(actor.id)
+        if e.type == shapes.WASM_CALL
+    ]
+    assert max(call.instance for call in served if isinstance(call, shapes.Call)) < instance_calls
+    stage.prove(actor)
+
+
+@pytest.mark.parametrize("instance_calls", INSTANCE_CALLS)
+def test_a_wat_guest_with_globals_replays_to_its_head(stage: Theater, instance_calls: int) -> None:
+    component = guest("impure")
+    actor = stage.start(component, manifest("impure", instance_calls=instance_calls))
+    answers = converse(stage, actor.id, component, instance_calls)
+    assert len({answer[8:] for answer in answers}) == MESSAGES, "each draws other random bytes"
+    counted = [int.from_bytes(answer[:8], "little") for answer in answers]
+    assert max(counted) <= instance_calls
+    assert (max(counted) > 1) == (instance_calls > 1)
+    stage.prove(actor)
+
+
+def test_a_replay_of_a_chain_whose_component_was_swapped_names_the_first_difference(
+    stage: Theater,
+) -> None:
+    actor = stage.start("counter")
+    stage.ask(actor, b"one")
+    original = stage.node._load  # the only way in: components are found by their hash
+
+    def other(start: shapes.Start) -> object:
+        digest = bytes.fromhex(stage.node.add_component(guest("relay")))
+        loaded = original(start)
+        program = stage.node._programs.program(digest, manifest("relay"))
+        return type(loaded)(program, loaded.bounds, loaded.engine)
+
+    stage.node._load = other  # type: ignore[method-assign, assignment]
+    report = stage.node.replay(actor.id)
+    assert not report.equal
+    assert report.divergence is not None
+    assert report.divergence.seq == 2
+    assert report.divergence.expected == "a call of theater:simple/runtime/log"
+
+
+def test_a_replay_can_stop_anywhere(stage: Theater) -> None:
+    actor = stage.start("counter")
+    for _ in range(3):
+        stage.ask(actor, b"more")
+    events = list(stage.node.events(actor.id))
+    for until in range(len(events)):
+        report = stage.node.replay(actor.id, until=until)
+        assert report.equal
+        assert report.head == events[until].hash
