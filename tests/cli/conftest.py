@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.server.running import MANIFEST, Running, guest, running
 
+from tests.server.running import MANIFEST, Running, guest, running
 from theater.cli.program import theater
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
 from tests.cli.conftest import Shell
+from tests.server.running import WAIT_S, guest
 
 
 def test_an_actors_whole_life_in_json(shell: Shell) -> None:
@@ -165,15 +169,41 @@ def test_an_export_verifies_and_replays(shell: Shell, tmp_path: Path) -> None:
     assert not shell.json("verify", "exported", "--head", "0" * 64, code=1)["ok"]
 
 
-def test_monitoring_prints_the_log_until_the_end(shell: Shell) -> None:
+def ending(shell: Shell) -> str:
+    """The manifest of an actor that ends with the message that it is sent."""
     text = (shell.folder / "manifest.toml").read_text()
-    failing = shell.folder / "failing.toml"
-    (shell.folder / "trap.wasm").write_bytes(_trap())
-    failing.write_text(text.replace("counter.wasm", "trap.wasm"))
-    shell.run("start", str(failing), "--monitor", code=1)
+    manifest = shell.folder / "ending.toml"
+    (shell.folder / "ending.wasm").write_bytes(guest("ending"))
+    manifest.write_text(text.replace("counter.wasm", "ending.wasm"))
+    return str(manifest)
 
 
-def _trap() -> bytes:
-    from tests.server.running import guest
+def test_waiting_gives_the_result(shell: Shell) -> None:
+    actor = shell.run("start", ending(shell), "--id-only").stdout.strip()
+    shell.run("wait", actor, "--timeout", "0.05", code=1)
+    shell.run("send", actor, "the result")
+    assert shell.run("wait", actor).stdout == "the result"
+    assert shell.json("wait", actor)["outcome"] == {
+        "ok": True,
+        "body": base64.b64encode(b"the result").decode(),
+        "text": "the result",
+    }
+    assert "the result" in shell.run("inspect", actor).stdout
 
-    return guest("trap")
+
+def test_monitoring_goes_on_until_the_end_and_gives_the_result(shell: Shell) -> None:
+    words = ["start", ending(shell), "--id-only", "--monitor"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from theater.cli import main; main()", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        actor = process.stdout.readline().strip()
+        shell.run("send", actor, "the result")
+        assert process.stdout.read() == "the result"
+        assert process.wait(WAIT_S) == 0
+    finally:
+        process.kill()
+        process.communicate()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import click
 import pytest
+
 from tests.cli.conftest import Shell
 from tests.server.running import WAIT_S, guest
-
 from theater.chain import jsonl, shapes
 from theater.chain.event import ZERO_HASH, Event, make_event
 from theater.cli.program import COMMANDS, theater
@@ -111,7 +111,7 @@ def test_wrong_usage_is_exit_code_2(alone: Shell, words: list[str]) -> None:
 def test_a_bug_is_a_sentence_and_not_a_traceback(
     alone: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("theater.manifest.parse.tomllib", None)
+    monkeypatch.setattr(sys.modules["theater.manifest.parse"], "tomllib", None)
     told = alone.run("validate", alone.manifest, code=1).stderr
     assert "a bug in Theater" in told
     assert "THEATER_TRACEBACK" in told
@@ -178,9 +178,19 @@ def test_run_keeps_its_history_where_it_is_told_to(alone: Shell) -> None:
     assert (alone.folder / "d" / "journal.db").exists()
 
 
-def test_run_ends_as_its_actor_does(alone: Shell) -> None:
-    (alone.folder / "counter.wasm").write_bytes(guest("trap"))
-    alone.run("run", alone.manifest, "--request", "x", code=1)
+def test_run_prints_the_result_of_an_actor_that_ends(alone: Shell) -> None:
+    (alone.folder / "counter.wasm").write_bytes(guest("ending"))
+    (alone.folder / "state").write_text("the result")
+    words = ("run", alone.manifest, "--state", str(alone.folder / "state"))
+    assert alone.run(*words).stdout == "the result"
+    assert alone.json(*words)["outcome"]["text"] == "the result"
+    assert alone.json("run", alone.manifest, "--request", "bye")["text"] == "bye"
+
+
+def test_run_fails_as_its_actor_does(alone: Shell) -> None:
+    result = alone.run("run", alone.manifest, "--request", "fail", code=1)
+    assert result.stdout == ""
+    assert "failed as it was asked to" in result.stderr
 
 
 def test_run_stops_its_actor_when_it_is_interrupted(alone: Shell) -> None:

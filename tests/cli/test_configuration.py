@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.cli.conftest import Shell
 from tests.server.running import Running
-
 from theater.cli.configuration import config_file, load, secret_values
 from theater.errors import UsageError
 from theater.server.credentials import read_token

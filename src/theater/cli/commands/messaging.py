@@ -90,6 +90,11 @@ def request(
     timeout_ms = None if timeout is None else max(1, round(timeout * 1000))
     with connect(address, data_dir) as client:
         answer = client.request(actor, body, timeout_ms=timeout_ms, key=key)
+    print_answer(answer, as_json=as_json)
+
+
+def print_answer(answer: bytes, *, as_json: bool) -> None:
+    """Print an actor's answer: as it is, or as JSON."""
     if as_json:
         print_json({"answer": answer, "text": text_of(answer)})
     else:

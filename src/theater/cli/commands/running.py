@@ -15,8 +15,9 @@ import click
 from theater.cli.command import command
 from theater.cli.commands.ending import leave_with_outcome
 from theater.cli.commands.history import print_log_line
+from theater.cli.commands.messaging import print_answer
 from theater.cli.options import as_json, initial_state, variables
-from theater.cli.output import say, write_bytes
+from theater.cli.output import say
 from theater.protocol.log import log_line
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _POLL_S = 0.2
     type=click.Path(path_type=Path, file_okay=False),
     help="Where to keep its history. Default: a temporary folder, gone afterwards.",
 )
-@as_json("the actor as it ended")
+@as_json("the actor as it ended, or the answer,")
 def run(
     manifest: Path,
     name: str | None,
@@ -85,7 +86,7 @@ def run(
             with _log_on_stderr(node, actor):
                 try:
                     if question is not None:
-                        write_bytes(node.request(actor, question.encode()).result())
+                        answer = node.request(actor, question.encode()).result()
                         node.stop(actor)
                     ended = _result(ending)
                 except BaseException:
@@ -93,10 +94,10 @@ def run(
                     raise
         finally:
             node.close()
-    view = actor_view(ended)
-    if question is not None and not as_json:
-        return
-    leave_with_outcome(view, as_json=as_json)
+    if question is not None:
+        print_answer(answer, as_json=as_json)
+    else:
+        leave_with_outcome(actor_view(ended), as_json=as_json)
 
 
 def _result(ending: Future[ActorInfo]) -> ActorInfo:

@@ -1,0 +1,92 @@
+;; An actor that ends when it is sent a message, with the message as its result; at once, with its
+;; initial state, if it has one. It keeps no state. `handle-request` is answered with the message's
+;; own bytes, after asking for the same end.
+(component
+  (import "theater:simple/runtime" (instance $runtime
+    (export "shutdown" (func
+      (param "data" (option (list u8))) (result (result (error string)))))))
+
+  (core module $libc
+    (memory (export "memory") 2)
+    (global $top (mut i32) (i32.const 4096))
+    (func (export "realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32)
+      (result i32)
+      (local $at i32)
+      ;; Bump allocation, reset by every export before it returns.
+      (local.set $at
+        (i32.and
+          (i32.add (global.get $top) (i32.sub (local.get $align) (i32.const 1)))
+          (i32.sub (i32.const 0) (local.get $align))))
+      (global.set $top (i32.add (local.get $at) (local.get $size)))
+      (block $enough
+        (loop $grow
+          (br_if $enough
+            (i32.le_u (global.get $top) (i32.mul (memory.size) (i32.const 65536))))
+          (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))
+          (br $grow)))
+      (local.get $at))
+    (func (export "reset") (global.set $top (i32.const 4096))))
+  (core instance $libc (instantiate $libc))
+
+  (core func $shutdown (canon lower (func $runtime "shutdown")
+    (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+
+  (core module $main
+    ;; The option's tag, pointer and size of the data, and where the result is put.
+    (import "host" "shutdown" (func $shutdown (param i32 i32 i32 i32)))
+    (import "libc" "memory" (memory 1))
+    (import "libc" "reset" (func $reset))
+
+    ;; ok((none, …)): 64 is the result.
+    (func $done (result i32)
+      (i32.store (i32.const 64) (i32.const 0))
+      (i32.store (i32.const 68) (i32.const 0))
+      (i32.const 64))
+
+    (func (export "init")
+      (param $some i32) (param $at i32) (param $size i32) (param $id i32) (param $id-size i32)
+      (result i32)
+      (if (local.get $some)
+        (then (call $shutdown (i32.const 1) (local.get $at) (local.get $size) (i32.const 128))))
+      (call $done))
+
+    (func (export "send")
+      (param $some i32) (param $at i32) (param $size i32) (param $msg i32) (param $msg-size i32)
+      (result i32)
+      (call $shutdown (i32.const 1) (local.get $msg) (local.get $msg-size) (i32.const 128))
+      (call $done))
+
+    (func (export "request")
+      (param $some i32) (param $at i32) (param $size i32)
+      (param $id i32) (param $id-size i32) (param $msg i32) (param $msg-size i32)
+      (result i32)
+      (call $shutdown (i32.const 1) (local.get $msg) (local.get $msg-size) (i32.const 128))
+      (i32.store (i32.const 80) (i32.const 1))
+      (i32.store (i32.const 84) (local.get $msg))
+      (i32.store (i32.const 88) (local.get $msg-size))
+      (call $done))
+
+    (func (export "after") (param i32) (call $reset)))
+  (core instance $main (instantiate $main
+    (with "host" (instance (export "shutdown" (func $shutdown))))
+    (with "libc" (instance $libc))))
+
+  (type $bytes (list u8))
+  (type $state (option $bytes))
+  (type $kept (result (tuple $state) (error string)))
+
+  (func $init (param "state" $state) (param "params" (tuple string)) (result $kept)
+    (canon lift (core func $main "init") (memory (core memory $libc "memory"))
+      (realloc (core func $libc "realloc")) (post-return (core func $main "after"))))
+  (func $send (param "state" $state) (param "params" (tuple $bytes)) (result $kept)
+    (canon lift (core func $main "send") (memory (core memory $libc "memory"))
+      (realloc (core func $libc "realloc")) (post-return (core func $main "after"))))
+  (func $request (param "state" $state) (param "params" (tuple string $bytes))
+    (result (result (tuple $state (tuple (option $bytes))) (error string)))
+    (canon lift (core func $main "request") (memory (core memory $libc "memory"))
+      (realloc (core func $libc "realloc")) (post-return (core func $main "after"))))
+
+  (instance (export "theater:simple/actor") (export "init" (func $init)))
+  (instance (export "theater:simple/message-server-client")
+    (export "handle-send" (func $send))
+    (export "handle-request" (func $request))))
