@@ -83,7 +83,8 @@ def judge(
         Check(
             "only the key in flight was repeated, once",
             repeated == {in_flight: 1},
-            ", ".join(f"{key[:8]}… {count} time(s)" for key, count in repeated.items()) or "none",
+            ", ".join(f"{key[:8]}… came {count + 1} times" for key, count in repeated.items())
+            or "none was",
         ),
         Check(
             "no key whose answer is in the chain came back",

@@ -53,7 +53,7 @@ class Story:
         )
         self._build()
         self._start_model()
-        self._start_server("theater server", "a Theater server, with an empty data directory")
+        self._start_server("a Theater server, with an empty data directory")
         self._start_agent()
 
         show.title("At work")
@@ -70,13 +70,13 @@ class Story:
         self._tamper()
         self._replay()
 
-        show.title("How long it took")
-        show.times(time.monotonic() - begun)
+        took = f"{time.monotonic() - begun:.0f} s"
         failed = sum(not check.ok for check in self.checks)
         if failed:
-            show.verdict(False, f"{failed} of {len(self.checks)} checks failed; see {self.folder}")
+            text = f"{failed} of {len(self.checks)} checks failed, in {took}; see {self.folder}"
         else:
-            show.verdict(True, f"All {len(self.checks)} checks hold.")
+            text = f"All {len(self.checks)} checks hold, in {took}."
+        show.verdict(not failed, text)
         return not failed
 
     # The cast
@@ -109,8 +109,8 @@ class Story:
         command = [sys.executable, *arguments]
         return self._exit.enter_context(Process(name, command, self.folder / f"{name}.log"))
 
-    def _start_server(self, step: str, done: str) -> None:
-        with self.transcript.step(step, done) as said:
+    def _start_server(self, done: str) -> None:
+        with self.transcript.step("start the server", done) as said:
             data_dir = self.theater.data_dir
             command = [self.theater.program, "server", "--port", "0", "--data-dir", str(data_dir)]
             self.server = self._exit.enter_context(
@@ -149,7 +149,7 @@ class Story:
             seen.asked == seen.delivered == ANSWERS_BEFORE_FIRST_KILL,
             f"{seen.delivered} questions asked, {seen.delivered} answered",
         )
-        self._resurrect("first", seen.delivered)
+        self._resurrect(seen.delivered)
 
     def _kill_in_an_open_post(self) -> None:
         self.gate.wait(delivered=ANSWERS_BEFORE_SECOND_KILL)
@@ -165,19 +165,16 @@ class Story:
         )
         self.in_flight = next(line.key for line in read(self.log) if line.kind == "held")
         self.gate.release()
-        self._resurrect("second", seen.delivered)
+        self._resurrect(seen.delivered)
 
-    def _resurrect(self, which: str, delivered: int) -> None:
-        self._start_server(
-            f"server up after the {which} kill", "the server again, on what was left"
-        )
-        step = f"agent's next answer after the {which} kill"
-        with self.transcript.step(step, "the agent goes on") as said:
+    def _resurrect(self, delivered: int) -> None:
+        self._start_server("the server again, on what was left")
+        with self.transcript.step("wait for the agent", "the agent goes on") as said:
             seen = self.gate.wait(delivered=delivered + 1)
-            said.append(f"with question {seen.delivered}")
+            said.append(f"question {seen.delivered} is answered")
 
     def _wait_for_result(self) -> None:
-        with self.transcript.step("wait for the agent", "the agent has its result"):
+        with self.transcript.step("wait for the agent", "the agent works on, and has its result"):
             outcome = self.theater.json("wait", self.actor, "--timeout", "120")
             result = json.loads(outcome["outcome"]["text"])
         self.found = [(item["question"], item["answer"]) for item in result["findings"]]
@@ -186,68 +183,73 @@ class Story:
 
     def _judge(self) -> None:
         self.chain = self.theater.events(self.actor)
-        self._note_all(
-            judge(
-                read(self.log),
-                _lines(self.chain),
-                questions=len(self.found),
-                in_flight=self.in_flight,
-            )
+        found = judge(
+            read(self.log), _lines(self.chain), questions=len(self.found), in_flight=self.in_flight
         )
+        for check in found:
+            self._note(check)
 
     def _verify(self) -> None:
-        with self.transcript.step("verify", "theater verify"):
+        with self.transcript.timing("theater verify") as watch:
             report = self.theater.json("verify", self.actor, codes=(0, 1))
         self.head = report["head"]
         self._expect(
-            "the chain verifies",
+            "theater verify: the chain holds",
             report["ok"] and report["complete"],
             f"{report['events']} events, head {self.head[:16]}…",
+            watch.seconds,
         )
 
     def _tamper(self) -> None:
         """Change one byte of an answer in a copy; verification must name that very event."""
-        target = posts(_lines(self.chain))[ANSWERS_BEFORE_FIRST_KILL].answer_seq
-        copy = self.folder / "copy"
-        copy.mkdir()
-        path = copy / f"{self.actor}.jsonl"
+        path = self.folder / "copy" / f"{self.actor}.jsonl"
+        path.parent.mkdir()
         path.write_text(self.chain)
-        whole = self.theater.json("verify", str(path), codes=(0, 1))
-        self._expect("a copy of it verifies too", whole["ok"], f"head {whole['head'][:16]}…")
+        with self.transcript.timing("theater verify, on a copy") as watch:
+            whole = self.theater.json("verify", str(path), codes=(0, 1))
+        self._expect(
+            "theater verify: a copy of it holds too",
+            whole["ok"] and whole["head"] == self.head,
+            f"head {whole['head'][:16]}…",
+            watch.seconds,
+        )
 
+        changed = ANSWERS_BEFORE_FIRST_KILL
+        target = posts(_lines(self.chain))[changed].answer_seq
         lines = self.chain.splitlines(keepends=True)
         index = next(i for i, line in enumerate(lines) if json.loads(line)["seq"] == target)
         lines[index], change = _change_one_byte(lines[index])
         path.write_text("".join(lines))
-        with self.transcript.step("verify the changed copy", "theater verify, on the changed copy"):
+        with self.transcript.timing("theater verify, on the changed copy") as watch:
             report = self.theater.json("verify", str(path), codes=(0, 1))
         problem: Mapping[str, Any] = report["problem"] or {}
         self._expect(
-            "with one byte changed it does not, and the place is named",
+            "theater verify: with one byte changed it does not, and the place is named",
             not report["ok"] and problem.get("seq") == target,
-            f"{change} in event {target}; found at event {problem.get('seq')}: "
-            f"{problem.get('reason')}",
+            f"{change} in event {target}, the answer to question {changed + 1}; "
+            f"found: event {problem.get('seq')}, {problem.get('reason')}",
+            watch.seconds,
         )
 
     def _replay(self) -> None:
         self.gate_process.stop()
         self.model_process.stop()
         gone = not self.gate_process.alive() and not self.model_process.alive()
-        with self.transcript.step("replay", "theater replay, with model and gate stopped"):
+        with self.transcript.timing("theater replay") as watch:
             report = self.theater.json("replay", self.actor, codes=(0, 1))
         self._expect(
-            "a replay without the model reaches the same head",
+            "theater replay: the same head, with model and gate stopped",
             gone and report["equal"] and report["head"] == self.head,
             f"{report['calls']} calls, head {report['head'][:16]}…",
+            watch.seconds,
         )
 
-    def _expect(self, claim: str, ok: bool, seen: str) -> None:
-        self._note_all([Check(claim, ok, seen)])
+    def _expect(self, claim: str, ok: bool, seen: str, seconds: float | None = None) -> None:
+        self._note(Check(claim, ok, seen), seconds)
 
-    def _note_all(self, checks: list[Check]) -> None:
-        for check in checks:
-            self.checks.append(check)
-            self.transcript.check(check)
+    def _note(self, check: Check, seconds: float | None = None) -> None:
+        self.checks.append(check)
+        self.transcript.check(check, seconds)
 
 
 def _answered(events: Sequence[Mapping[str, Any]]) -> int:

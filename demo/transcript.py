@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -19,36 +20,46 @@ WIDTH = 96
 INDENT = (0, 0, 0, 3)
 
 
+@dataclass(slots=True)
+class Watch:
+    """How long something took, once it is over."""
+
+    seconds: float = 0.0
+
+
 class Transcript:
-    """Lines for people. `took` collects the seconds of every step, in order."""
+    """Lines for people, kept so that they can become a picture."""
 
     def __init__(self) -> None:
         self._console = Console(record=True, highlight=False, width=WIDTH)
-        self.took: dict[str, float] = {}
 
     def title(self, text: str) -> None:
         self._console.print()
         self._console.print(Rule(Text(text, style="bold"), align="left", style="dim"))
 
-    def say(self, text: str) -> None:
-        self._console.print(Padding(Text(text, style="dim"), INDENT))
+    @contextmanager
+    def timing(self, name: str) -> Iterator[Watch]:
+        """Time what is inside, and show `name` while it lasts."""
+        watch = Watch()
+        start = time.monotonic()
+        with self._console.status(Text(name)):
+            yield watch
+        watch.seconds = time.monotonic() - start
 
     @contextmanager
     def step(self, name: str, done: str) -> Iterator[list[str]]:
-        """Time what is inside; then print `done`, and what the inside put into the list behind it."""
+        """Time what is inside; then print `done` and what the inside put into the list."""
         details: list[str] = []
-        start = time.monotonic()
-        with self._console.status(Text(name)):
+        with self.timing(name) as watch:
             yield details
-        self.took[name] = time.monotonic() - start
-        self._line("✓", "green", done, " ".join(details), self.took[name])
+        self._line("✓", "green", done, " ".join(details), watch.seconds)
 
     def kill(self, text: str) -> None:
         self._line("✗", "bold red", "kill -9", text, None)
 
-    def check(self, check: Check) -> None:
+    def check(self, check: Check, seconds: float | None = None) -> None:
         mark, style = ("✓", "green") if check.ok else ("✗", "bold red")
-        self._line(mark, style, check.claim, check.seen, None)
+        self._line(mark, style, check.claim, check.seen, seconds)
 
     def answers(self, pairs: Sequence[tuple[str, str]]) -> None:
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, expand=True)
@@ -58,14 +69,6 @@ class Transcript:
             # The model's answers end where their bound is; say so where it shows.
             cut = "" if answer.endswith((".", "!", "?")) else " …"
             table.add_row(Text(question), Text(answer + cut))
-        self._console.print(Padding(table, INDENT))
-
-    def times(self, total: float) -> None:
-        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-        table.add_column()
-        table.add_column(justify="right")
-        for name, seconds in [*self.took.items(), ("all of it", total)]:
-            table.add_row(Text(name), Text(_seconds(seconds)))
         self._console.print(Padding(table, INDENT))
 
     def verdict(self, ok: bool, text: str) -> None:
@@ -83,7 +86,7 @@ class Transcript:
         grid.add_column(justify="right", width=8)
         text = Text(what, style="bold" if mark == "✗" else "")
         if seen:
-            text.append(f"  {seen}", style="dim")
+            text.append(f" · {seen}", style="not bold dim")
         took = Text("" if seconds is None else _seconds(seconds), style="dim")
         grid.add_row(Text(mark, style=style), text, took)
         self._console.print(Padding(grid, (0, 0, 0, 1)))
