@@ -367,27 +367,46 @@ def test_who_waits_is_told_in_order_once_it_is_durable(journal: Journal) -> None
     assert set(told) == set(range(1, 21))
 
 
+class Commits:
+    """A listener that remembers the last event of each chain; who waits for a picture gets it."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, int] = {}
+        self._changed = threading.Condition()
+
+    def __call__(self, grown: dict[str, int]) -> None:
+        with self._changed:
+            self.seen.update(grown)
+            self._changed.notify_all()
+
+    def reached(self, expected: dict[str, int]) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self.seen == expected, WAIT_S)
+
+
 def test_commits_are_told_with_the_last_event_of_each_chain(journal: Journal) -> None:
-    seen: dict[str, int] = {}
-    off = journal.on_commit(seen.update)
+    first, second = Commits(), Commits()
+    off = journal.on_commit(first)
+    journal.on_commit(second)
     maker = with_chain(journal, 6)
-    assert seen == {A: 5}
+    assert first.reached({A: 5})
+    assert second.reached({A: 5})
     off()
     journal.append((maker.event(A),))
-    settled(journal)
-    assert seen == {A: 5}
+    assert second.reached({A: 6})
+    assert first.seen == {A: 5}
 
 
 def test_a_listener_that_raises_stops_nobody(journal: Journal) -> None:
     def broken(_: object) -> None:
         raise RuntimeError("broken")
 
+    commits = Commits()
     journal.on_commit(broken)
-    seen: dict[str, int] = {}
-    journal.on_commit(seen.update)
+    journal.on_commit(commits)
     journal.when_durable(2, broken)
     with_chain(journal, 2)
-    assert seen == {A: 1}
+    assert commits.reached({A: 1})
     assert journal.append(()) == 4
 
 

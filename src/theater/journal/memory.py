@@ -207,23 +207,23 @@ class MemoryJournal:
         conflict: Conflict | None = None
         grown: dict[str, int] = {}
         if failpoint is not None:
-            for entry in group:
-                failpoint("written", entry.number)
+            for number, _, _ in group:
+                failpoint("written", number)
         with self._lock:
             for entry in group:
                 try:
-                    self._image.apply(entry.record)
+                    self._image.apply(entry[1])
                 except Conflict as error:
                     conflict = error
                     break
                 good.append(entry)
-                for step in entry.record:
+                for step in entry[1]:
                     if isinstance(step, Append):
                         grown[step.actor] = step.event.seq
         if good:
             if failpoint is not None:
-                for entry in good:
-                    failpoint("committed", entry.number)
+                for number, _, _ in good:
+                    failpoint("committed", number)
             self._queue.committed(good, grown)
         if conflict is not None:
             raise conflict

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from itertools import count
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from theater.errors import JournalFailed, TimedOut
 from theater.journal.port import Failpoint, JournalStatistics, KeptKey
@@ -37,12 +37,8 @@ STEP_BYTES = 256
 """What a step is counted for besides the bytes that it carries."""
 
 
-class Entry(NamedTuple):
-    """A queued record."""
-
-    number: int
-    record: Record
-    bytes: int
+Entry = tuple[int, Record, int]
+"""A queued record: its number, itself, and the bytes that it is counted for."""
 
 
 class CommitQueue:
@@ -65,6 +61,7 @@ class CommitQueue:
         self._writer_waits = False
         self._closing = False
         self._failure: JournalFailed | None = None
+        self._over: JournalFailed | None = None
         self._entries: deque[Entry] = deque()
         self._appended = 0
         self._durable = 0
@@ -91,13 +88,10 @@ class CommitQueue:
         if self.failpoint is not None:
             self.failpoint("before", self._appended + 1)
         with self._lock:
-            while self._full(size) and self._failure is None and not self._closing:
-                if threading.get_ident() == self._writer:
-                    break
-                self._room.wait()
-            self._refuse_if_over()
+            if self._over is not None or self._is_full(size):
+                self._wait_for_room(size)
             self._appended = number = self._appended + 1
-            self._entries.append(Entry(number, record, size))
+            self._entries.append((number, record, size))
             self._bytes += size
             if read_early:
                 self._remember(number, record)
@@ -137,11 +131,12 @@ class CommitQueue:
     def when_durable(self, number: int, done: Callable[[BaseException | None], None]) -> None:
         with self._lock:
             late = number > self._durable
-            failure = self._over() if late else None
-            if late and failure is None:
+            comes = self._over is None or (self._failure is None and number <= self._appended)
+            if late and comes:
                 heapq.heappush(self._waiting, (number, next(self._tickets), done))
                 return
-        done(failure)
+            over = self._over
+        done(_refusal(over) if late and over is not None else None)
 
     def on_commit(self, listener: Callable[[dict[str, int]], None]) -> Callable[[], None]:
         with self._lock:
@@ -220,12 +215,12 @@ class CommitQueue:
 
     def committed(self, group: list[Entry], grown: dict[str, int]) -> None:
         """Announce that a group is durable, and the last seq of each chain that grew in it."""
-        number = group[-1].number
+        number = group[-1][0]
         due = []
         with self._lock:
             self._durable = number
             self._groups += 1
-            self._bytes -= sum(entry.bytes for entry in group)
+            self._bytes -= sum([entry[2] for entry in group])
             self._forget(number)
             while self._waiting and self._waiting[0][0] <= number:
                 due.append(heapq.heappop(self._waiting)[2])
@@ -247,7 +242,7 @@ class CommitQueue:
                 "see to the storage and start the node again."
             )
             self._failure.__cause__ = cause
-            failure = self._failure
+            self._over = failure = self._failure
             listeners, self._failure_listeners = self._failure_listeners, []
             waiting, self._waiting = sorted(self._waiting, key=lambda item: item[:2]), []
             self._entries.clear()
@@ -262,6 +257,8 @@ class CommitQueue:
         """Take no more records; the writer's `take` returns what is left, then nothing."""
         with self._lock:
             self._closing = True
+            if self._over is None:
+                self._over = JournalFailed("the journal is closed", code="journal.closed")
             self._room.notify_all()
             self._filled.notify_all()
 
@@ -269,34 +266,24 @@ class CommitQueue:
         """Answer who waits for records that never came."""
         with self._lock:
             waiting, self._waiting = sorted(self._waiting, key=lambda item: item[:2]), []
-            over = self._over()
+            over = self._over
         for _, _, done in waiting:
             self._tell(done, over)
 
-    def _full(self, size: int) -> bool:
-        if not self._bytes:
-            return False
-        return (
+    def _is_full(self, size: int) -> bool:
+        return self._bytes > 0 and (
             self._appended - self._durable >= self._records_max
             or self._bytes + size > self._bytes_max
         )
 
-    def _over(self) -> JournalFailed | None:
-        """Return why nothing more comes, as an error of its own for each who asks."""
-        if self._failure is not None:
-            again = JournalFailed(self._failure.message, code=self._failure.code)
-            again.__cause__ = self._failure.__cause__
-            return again
-        if self._closing and not self._entries and self._durable == self._appended:
-            return JournalFailed("the journal is closed", code="journal.closed")
-        return None
-
-    def _refuse_if_over(self) -> None:
-        over = self._over()
-        if over is None and self._closing:
-            over = JournalFailed("the journal is closed", code="journal.closed")
-        if over is not None:
-            raise over
+    def _wait_for_room(self, size: int) -> None:
+        """Return once there is room, at once on the writer's thread; raises once it is over."""
+        while self._over is None and self._is_full(size):
+            if threading.get_ident() == self._writer:
+                break
+            self._room.wait()
+        if self._over is not None:
+            raise _refusal(self._over)
 
     def _shift(self, records_max: int) -> list[Entry]:
         entries = self._entries
@@ -334,6 +321,13 @@ class CommitQueue:
             listener(what)
         except Exception:
             logger.exception("a listener of the journal raised")
+
+
+def _refusal(over: JournalFailed) -> JournalFailed:
+    """Return why nothing more comes, as an error of its own for each who asks."""
+    again = JournalFailed(over.message, code=over.code)
+    again.__cause__ = over.__cause__
+    return again
 
 
 def _bytes(record: Record) -> int:

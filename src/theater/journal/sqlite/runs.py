@@ -24,34 +24,33 @@ VERSION: Final = b"\x01"
 GONE: Final = 0xFFFFFFFF
 HASH_BYTES: Final = 32
 _HEAD: Final = Struct(">QBI")
+_EVENT_BYTES: Final = _HEAD.size + HASH_BYTES
 _EVENTS_AT: Final = len(VERSION) + HASH_BYTES
 
 
-def split(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
-    """Cut consecutive events into runs that stay below the bounds of a run; each has at least one."""
-    begin = size = 0
-    for at, event in enumerate(events):
-        bytes_ = len(event.data or b"") + len(event.type) + _HEAD.size + HASH_BYTES
-        if at > begin and (
-            at - begin >= JOURNAL_RUN_EVENTS_MAX or size + bytes_ > JOURNAL_RUN_BYTES_MAX
-        ):
-            yield events[begin:at]
-            begin, size = at, 0
-        size += bytes_
-    yield events[begin:]
-
-
-def pack(events: Sequence[Event]) -> bytes:
-    """Return consecutive events as the bytes of one run."""
+def pack(events: Sequence[Event]) -> list[tuple[int, int, bytes]]:
+    """Return consecutive events as runs below their bounds: seq of the first, how many, bytes."""
+    runs: list[tuple[int, int, bytes]] = []
     parts = [VERSION, events[0].parent]
-    for event in events:
-        type_ = event.type.encode()
+    begin = size = 0
+    head = _HEAD.pack
+    for at, event in enumerate(events):
         data = event.data
         if data is None:
-            parts += (_HEAD.pack(event.at, len(type_), GONE), type_, event.data_digest, event.hash)
+            length, data = GONE, event.data_digest
         else:
-            parts += (_HEAD.pack(event.at, len(type_), len(data)), type_, data, event.hash)
-    return b"".join(parts)
+            length = len(data)
+        if at > begin and (
+            at - begin >= JOURNAL_RUN_EVENTS_MAX or size + len(data) > JOURNAL_RUN_BYTES_MAX
+        ):
+            runs.append((events[begin].seq, at - begin, b"".join(parts)))
+            parts = [VERSION, event.parent]
+            begin, size = at, 0
+        type_ = event.type.encode()
+        size += len(data) + len(type_) + _EVENT_BYTES
+        parts += (head(event.at, len(type_), length), type_, data, event.hash)
+    runs.append((events[begin].seq, len(events) - begin, b"".join(parts)))
+    return runs
 
 
 def unpack(actor: str, first: int, count: int, run: bytes) -> Iterator[Event]:

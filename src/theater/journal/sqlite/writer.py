@@ -15,7 +15,7 @@ from theater.journal.queue import Entry
 from theater.journal.records import ActorRow, Answer, Append, CreateActor, Message, Record
 from theater.journal.sqlite.files import ContentFiles
 from theater.journal.sqlite.group import Group
-from theater.journal.sqlite.runs import pack, split
+from theater.journal.sqlite.runs import pack
 from theater.journal.sqlite.schema import place
 from theater.journal.sqlite.statements import insert, with_list
 from theater.limits import CONTENT_ROW_BYTES_MAX
@@ -58,15 +58,15 @@ class Writer:
         count = 0
         if len(self._heads) > HEADS_MAX:
             self._heads.clear()
-        for entry in entries:
+        for _, record, _ in entries:
             try:
-                self._add(group, entry.record)
+                self._add(group, record)
             except Conflict as error:
                 conflict = error
                 break
             count += 1
         if count:
-            self._write(group, [entry.number for entry in entries[:count]])
+            self._write(group, [number for number, _, _ in entries[:count]])
         grown = {actor: events[-1].seq for actor, events in group.events.items()}
         return count, grown, conflict
 
@@ -167,9 +167,9 @@ class Writer:
                     (*outcome, step.actor),
                 )
         runs = [
-            (place(heads[actor].number, run[0].seq), len(run), pack(run))
+            (place(heads[actor].number, first), count, packed)
             for actor, events in group.events.items()
-            for run in split(events)
+            for first, count, packed in pack(events)
         ]
         insert(connection, "INSERT INTO runs (place, count, events)", runs)
         tips = [_tip(heads[actor].number, tip) for actor, tip in group.tips.items()]
