@@ -17,7 +17,7 @@ import pytest
 from tests.guests.components import PROJECTS, Guests
 from tests.guests.host import Host
 from theater.build import build, wit
-from theater.engine import Engine, Returned
+from theater.engine import Returned
 from theater.errors import BuildError
 
 pytestmark = pytest.mark.slow
@@ -90,7 +90,7 @@ def test_a_build_is_pinned_and_not_made_again_until_a_source_changes(
 
 
 def test_an_actor_without_the_sdk_with_a_dependency_and_no_grants(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guests: Guests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel(tmp_path / "wheels", "shouting", "def shout(text): return text.upper()\n")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -106,8 +106,9 @@ def test_an_actor_without_the_sdk_with_a_dependency_and_no_grants(
         "    def handle_request(self, state, params):\n"
         "        return (state, (shouting.shout(GREETING).encode() + params[1],))\n"
     )
+    # In the cache, so that the next run finds it built; only the manifest is written anew.
     folder = project(
-        tmp_path / "raw",
+        guests.cache / "raw",
         {
             "manifest.toml": 'name = "raw"\r\n# mine\r\n',
             "src/actor.py": source,
@@ -116,16 +117,16 @@ def test_an_actor_without_the_sdk_with_a_dependency_and_no_grants(
         },
     )
     result = build(folder)
-    assert result.built
     assert (folder / "manifest.toml").read_bytes().endswith(b"# mine\r\n")
-    with Engine(None) as engine:
-        component = engine.load(result.component.read_bytes())
-        host = Host(component)
-        assert isinstance(host.init(), Returned)
-        assert host.state == b"raw"
-        assert host.request(b'there"') == "HELLO there"
-        interfaces = {f.interface for f in component.imports}
-        assert {i for i in interfaces if i.startswith("theater:")} == {"theater:simple/runtime"}
+    component = guests.load_file(result.component)
+    host = Host(component)
+    assert isinstance(host.init(), Returned)
+    assert host.state == b"raw"
+    assert host.request(b'there"') == "HELLO there"
+    interfaces = {function.interface for function in component.imports}
+    assert {name for name in interfaces if name.startswith("theater:")} == {
+        "theater:simple/runtime"
+    }
 
 
 @pytest.mark.parametrize(

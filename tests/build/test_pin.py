@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theater.build import pin
@@ -71,6 +71,7 @@ def test_a_manifest_that_cannot_be_edited_is_left_with_the_lines_to_write(text: 
 plain = st.text(st.characters(min_codepoint=32, max_codepoint=126, exclude_characters="\"\\'"))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["description", "save_chain_to", "poison", "errors"]), unique=True),
     st.lists(plain, min_size=6, max_size=6),

@@ -12,6 +12,7 @@ from theater.engine import Component, Engine
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = {
     "counter": ROOT / "examples/counter",
+    "courier": ROOT / "tests/chaos/courier",
     "researcher": ROOT / "examples/researcher",
     "conformance": ROOT / "tests/guests/fixtures/conformance",
     "impure": ROOT / "tests/guests/fixtures/impure",
@@ -38,14 +39,18 @@ class Guests:
     """Builds and loads guests by name, each at its first use."""
 
     def __init__(self, cache: Path) -> None:
-        self._cache = cache
-        self._engine = Engine(cache / "compiled")
+        self.cache = cache
+        self.compiled = cache / "compiled"
+        self._engine = Engine(self.compiled)
 
     def path(self, name: str) -> Path:
-        return built(name, self._cache)
+        return built(name, self.cache)
 
     def load(self, name: str) -> Component:
-        return self._engine.load(self.path(name).read_bytes())
+        return self.load_file(self.path(name))
+
+    def load_file(self, path: Path) -> Component:
+        return self._engine.load(path.read_bytes())
 
     def close(self) -> None:
         self._engine.close()

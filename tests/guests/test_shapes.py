@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "guests" / "python"))
 
 from theater_guest import shapes
+
+untimed = settings(deadline=None)
 
 
 class Colour(Enum):
@@ -85,12 +87,14 @@ def everything(draw: st.DrawFn) -> Everything:
     )
 
 
+@untimed
 @given(everything())
 def test_what_is_written_is_read_as_what_it_was(value: Everything) -> None:
     shape = shapes.shape(Everything)
     assert shape.decode(json.loads(shapes.dumps(shape.encode(value)))) == value
 
 
+@untimed
 @given(st.sets(text()))
 def test_a_set_is_written_in_one_order(words: set[str]) -> None:
     assert shapes.shape(set[str]).encode(words) == sorted(words, key=shapes.dumps)
@@ -107,6 +111,7 @@ HINTS: list[Any] = [
 ]  # fmt: skip
 
 
+@untimed
 @given(st.sampled_from(HINTS), json_values)
 def test_any_json_is_read_or_refused_as_unfit(hint: Any, value: object) -> None:
     try:
@@ -116,6 +121,7 @@ def test_any_json_is_read_or_refused_as_unfit(hint: Any, value: object) -> None:
     shapes.dumps(shapes.shape(hint).encode(read))
 
 
+@untimed
 @given(st.sampled_from(HINTS), json_values | st.binary() | st.sets(st.integers()))
 def test_what_can_be_written_can_be_read(hint: Any, value: object) -> None:
     shape = shapes.shape(hint)
