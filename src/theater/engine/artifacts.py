@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import wasmtime
@@ -57,16 +58,19 @@ class Artifacts:
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def load(
-        self, engine: wasmtime.Engine, wasm: bytes, sha256: bytes, timeout_s: float
+        self, engine: wasmtime.Engine, wasm: Callable[[], bytes], digest: bytes, timeout_s: float
     ) -> WasmComponent:
-        """The compiled form of a component. ComponentError if it can't be compiled in its bounds."""
-        stem = f"{sha256.hex()}-{self._settings.key()}"
+        """The compiled form of a component. ComponentError if it can't be compiled in its bounds.
+
+        `digest` names it; `wasm` makes its bytes if it isn't there.
+        """
+        stem = f"{digest.hex()}-{self._settings.key()}"
         for path in self._directory.glob(f"{stem}-*.cwasm"):
             loaded = _load(engine, path)
             if loaded is not None:
                 return loaded
             path.unlink(missing_ok=True)
-        path = self._compile(wasm, stem, timeout_s)
+        path = self._compile(wasm(), stem, timeout_s)
         loaded = _load(engine, path)
         if loaded is None:
             raise ComponentError("the compiled component can't be loaded", code="component.compile")

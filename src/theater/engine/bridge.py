@@ -14,6 +14,7 @@ Why it is worth it, what it costs and what was rejected: docs/adr/0004-byte-brid
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -32,7 +33,6 @@ from theater.engine.bridge_surface import (
 )
 from theater.engine.bridge_text import Types, function_with_text, quoted
 from theater.engine.wat import wat
-from theater.errors import ComponentError
 from theater.limits import CBOR_DEPTH_MAX, TYPE_NODES_MAX
 from theater.values.types import (
     BYTES,
@@ -69,14 +69,24 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True)
 class Wrapped:
-    """A wrapped component, and what it stands for."""
+    """A wrapped component, and what it stands for. Its bytes are made when they are asked for."""
 
-    wasm: bytes
     bridge: Bridge
+    text: str
+    """The outer component, with an empty one in the place of the original."""
+    original: bytes
+
+    def digest(self, sha256: bytes) -> bytes:
+        """What tells wrapped components apart, from the hash of the original."""
+        return hashlib.sha256(sha256 + self.text.encode()).digest()
+
+    def wasm(self) -> bytes:
+        """The binary. ComponentError if it can't be made of names like those of the original."""
+        return _nest(wat(self.text), 1 if self.bridge.imports else 0, self.original)
 
 
 def wrap(wasm: bytes) -> Wrapped | None:
-    """The wrapped component, None if nothing would be gained or it can't be done."""
+    """The wrapped component, None if nothing would be gained or the bridge doesn't understand it."""
     try:
         found = surface(wasm)
         survey = _Survey()
@@ -85,11 +95,9 @@ def wrap(wasm: bytes) -> Wrapped | None:
         if not imports and not exports:
             return None
         text = _Outer(found, imports, exports).text()
-        outer = wat(text)
-    except (Unsupported, ComponentError):
+    except Unsupported:
         return None
-    wrapped = _nest(outer, 1 if imports else 0, wasm)
-    return Wrapped(wrapped, Bridge(_functions(imports), _functions(exports)))
+    return Wrapped(Bridge(_functions(imports), _functions(exports)), text, wasm)
 
 
 def _functions(shapes: Mapping[str, Shape]) -> dict[tuple[str, str], FuncType]:

@@ -199,16 +199,12 @@ def _read_alias(reader: Reader, scope: _Scope) -> None:
     if core:
         reader.byte()
     match reader.byte():
-        case 0:
+        case 0 if not core:
             instance = reader.number()
-            name = reader.name()
-            if not core:
-                scope.add(sort, _exported(scope.get(INSTANCE, instance)(), name))
-        case 1:
+            scope.add(sort, _exported(scope.get(INSTANCE, instance)(), reader.name()))
+        case 1 if core:
             reader.number()
-            reader.name()
-            if not core:
-                raise Unsupported("a core export of another sort")
+            reader.skip(reader.number())
         case 2:
             count, index = reader.number(), reader.number()
             if core:

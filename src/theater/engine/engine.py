@@ -87,7 +87,7 @@ class Engine:
         """
         if self._closed:
             raise Conflict("the engine is closed", code="engine.closed")
-        sha256 = _sha256(wasm)
+        sha256 = hashlib.sha256(wasm).digest()
         linked = self.linked(sha256, recorded)
         if linked is not None:
             return linked
@@ -151,19 +151,17 @@ class Engine:
         wrapped = wrap(wasm) if self._settings.bridge else None
         if wrapped is not None:
             try:
-                return Compiled(self._artifact(wrapped.wasm, _sha256(wrapped.wasm)), wrapped.bridge)
+                return Compiled(
+                    self._artifact(wrapped.wasm, wrapped.digest(sha256)), wrapped.bridge
+                )
             except ComponentError as error:
                 # What the bridge made of it may be refused where the original is not.
-                if error.code != "component.invalid":
+                if error.code not in {"component.invalid", "component.text"}:
                     raise
-        return Compiled(self._artifact(wasm, sha256), None)
+        return Compiled(self._artifact(lambda: wasm, sha256), None)
 
-    def _artifact(self, wasm: bytes, sha256: bytes) -> WasmComponent:
-        return self._artifacts.load(self._engine, wasm, sha256, self._compile_timeout_s)
-
-
-def _sha256(wasm: bytes) -> bytes:
-    return hashlib.sha256(wasm).digest()
+    def _artifact(self, wasm: Callable[[], bytes], digest: bytes) -> WasmComponent:
+        return self._artifacts.load(self._engine, wasm, digest, self._compile_timeout_s)
 
 
 def _check_binary(wasm: bytes) -> None:
