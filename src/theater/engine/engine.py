@@ -67,7 +67,7 @@ class Engine:
         self._linked: OrderedDict[_Key, Component] = OrderedDict()
         self._closed = False
         self.address: Final = native.address_of(self._engine.ptr())
-        TICKER.join(self.address)
+        TICKER.join(self.address, self._engine)
 
     @property
     def fuel(self) -> bool:

@@ -18,14 +18,15 @@ class Ticker:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._engines: set[int] = set()
+        self._engines: dict[int, object] = {}
+        """What keeps each engine alive, by its address: one that was freed must never be touched."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def join(self, engine: int) -> None:
-        """Advance the epoch of the engine at this address from now on."""
+    def join(self, engine: int, owner: object) -> None:
+        """Advance the epoch of the engine at this address, which `owner` keeps alive, from now on."""
         with self._lock:
-            self._engines.add(engine)
+            self._engines[engine] = owner
             if self._thread is None:
                 self._stop = threading.Event()
                 self._thread = threading.Thread(
@@ -36,7 +37,7 @@ class Ticker:
     def leave(self, engine: int) -> None:
         """Never touch this engine again; the last one to leave ends the thread."""
         with self._lock:
-            self._engines.discard(engine)
+            self._engines.pop(engine, None)
             if self._engines or self._thread is None:
                 return
             thread, self._thread = self._thread, None

@@ -205,7 +205,7 @@ class Execution:
 
     def _end_well(self, outcome: Returned, function: str) -> CallEnd:
         actor, message = self.actor, self.message
-        before = self._close_waits()
+        before = self._closing()
         state_ref, state = self._state(outcome.state, before)
         salt = self._services.salt
         data = shapes.result(salt(), function, as_part(outcome.rest_cbor, salt, before), state_ref)
@@ -263,7 +263,7 @@ class Execution:
                 errors_fail=actor.manifest.errors is Errors.FAIL,
             )
         )
-        before = self._close_waits()
+        before = self._closing()
 
         def record(
             build: Callable[[Place | None], Sequence[Step]],
@@ -286,8 +286,13 @@ class Execution:
             services.router.conclude(message, Answer(False, error.encode()), record)
         return CallEnd(function, fate, kind, text, self._number)
 
-    def _close_waits(self) -> list[Step]:
-        return [CloseWait(wait) for wait in sorted(self._waits)]
+    def _closing(self) -> list[Step]:
+        """What ends with the call besides itself: its waits, and the count of deaths in it."""
+        steps: list[Step] = [CloseWait(wait) for wait in sorted(self._waits)]
+        if self.actor.deaths:
+            self.actor.deaths = 0
+            steps.append(SetActor(self.actor.id, deaths=0))
+        return steps
 
     def _state(self, state: bytes | None, steps: list[Step]) -> tuple[Ref | None, bytes | None]:
         current_ref, current = self.actor.tip.state, self.actor.state()

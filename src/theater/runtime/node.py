@@ -65,6 +65,7 @@ SWITCH_INTERVAL_S: Final = 0.0005
 
 CLOSE_S: Final = 5.0
 SWEEP_S: Final = 1.0
+FORGET_S: Final = 600.0
 STARTERS: Final = 4
 NODE: Final = "outside"
 """The name of clients that did not give one."""
@@ -121,6 +122,7 @@ class Node(Inspection):
         try:
             opening.recover(node._services, node._restored)
             node._timers.after(SWEEP_S, node._sweep)
+            node._timers.after(FORGET_S, node._forget_keys)
         except BaseException:
             node.close()
             raise
@@ -431,9 +433,12 @@ class Node(Inspection):
             idle = now - actor.last_used
             if actor.live is not None and idle * 1000 > actor.manifest.passivate_after_ms:
                 self.passivate(actor.id)
-        keys_before = self._settings.clock.wall_us() - limits.ANSWER_KEPT_S * 1_000_000
-        self.journal.forget_keys(keys_before)
         self._timers.after(SWEEP_S, self._sweep)
+
+    def _forget_keys(self) -> None:
+        before = self._settings.clock.wall_us() - limits.ANSWER_KEPT_S * 1_000_000
+        self.journal.forget_keys(before)
+        self._timers.after(FORGET_S, self._forget_keys)
 
     def passivate(self, actor: str) -> bool:
         """Give up an actor's instance if it has nothing to do; whether that was so."""

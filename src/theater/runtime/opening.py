@@ -17,7 +17,6 @@ from theater.errors import TheaterError
 from theater.journal.port import Journal
 from theater.journal.records import ActorRow, CloseWait, Message
 from theater.runtime.actor import Actor
-from theater.runtime.recovery import count_death
 from theater.runtime.router import Wait
 from theater.runtime.services import Services
 
@@ -46,8 +45,6 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
         else:
             _place(actor, message)
     for actor in list(router.actors.values()):
-        if actor.interrupted:
-            count_death(services, actor)
         if actor.interrupted or actor.shutdown or actor.status == "starting" or actor.mailbox:
             router.wake(actor)
 

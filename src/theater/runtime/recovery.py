@@ -24,22 +24,6 @@ DEATHS_MAX = 2
 """How many process deaths in the same stretch of a call end it as `killed`."""
 
 
-def count_death(services: Services, actor: Actor) -> None:
-    """Note, before anything of the call is run again, that a process died in it.
-
-    A death counts only if the guest itself was running: not while an intent or a wait was open,
-    since then the process was killed from outside or by a handler. It is forgiven once the call
-    has recorded something new.
-    """
-    tip = actor.tip
-    last = next(services.journal.events(actor.id, tip.seq), None)
-    waiting = bool(services.journal.waits(actor.id))
-    if waiting or (last is not None and last.type.endswith("!")):
-        return
-    actor.deaths += 1
-    services.journal.append((SetActor(actor.id, deaths=actor.deaths),))
-
-
 def take_up(services: Services, actor: Actor) -> CallEnd:
     """Finish the interrupted call; returns how it ended."""
     segment = actor.tip.segment
@@ -51,10 +35,13 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
     ]
     opened = calls.pop()
     assert opened.end is None
+    waits = [wait.id for wait, _ in services.journal.waits(actor.id)]
+    if not waits and not _in_an_effect(opened):
+        _count_death(services, actor)
     poisoned = actor.deaths >= DEATHS_MAX
     execution = Execution(services, actor, actor.in_hand, poisoned=poisoned)
-    for wait, _ in services.journal.waits(actor.id):
-        execution.adopt_wait(wait.id)
+    for wait in waits:
+        execution.adopt_wait(wait)
     try:
         outcome = (
             Ended("killed", None, f"the process died {actor.deaths} times in this call")
@@ -65,10 +52,25 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
         outcome = Ended("diverged", None, error.message, error)
     end = execution.end(outcome, opened.call.function)
     actor.interrupted = False
-    if actor.deaths:
-        actor.deaths = 0
-        services.journal.append((SetActor(actor.id, deaths=0),))
     return end
+
+
+def _in_an_effect(opened: RecordedCall) -> bool:
+    """Whether an intent was open. Earlier recoveries have left their notes behind it."""
+    return bool(opened.events) and opened.events[-1].type.endswith("!")
+
+
+def _count_death(services: Services, actor: Actor) -> None:
+    """Note that a process died in the guest's code, on disk before that code is run again.
+
+    Not while the guest waited for an effect or an answer: then the process was killed from outside
+    or by a handler. Nor when a node opens, since it may end before it gets to this call. Forgiven
+    once the call has recorded something new.
+    """
+    actor.deaths += 1
+    number = services.journal.append((SetActor(actor.id, deaths=actor.deaths),))
+    with services.dispatcher.blocking():
+        services.journal.wait(number)
 
 
 def _run_again(
