@@ -183,9 +183,9 @@ def test_the_ticker_ends_with_the_last_engine():
     with Engine(None) as engine:
         ticker = Ticker()
         assert not ticker.running
-        ticker.join(engine.address)
+        ticker.join(engine.address, engine)
         assert ticker.running
-        ticker.join(engine.address)
+        ticker.join(engine.address, engine)
         ticker.leave(engine.address)
         assert not ticker.running
         ticker.leave(engine.address)
