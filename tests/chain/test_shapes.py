@@ -333,6 +333,11 @@ REFUSED: dict[str, tuple[str, bytes]] = {
     "no count": ("a/b", b"\xbf\x64saltP" + S + b"\x65input\x80\xff"),
     "an input of endless depth": ("a/b", b"\xa2\x64saltP" + S + b"\x65input" + b"\x81" * 4000 + b"\x00"),
     "nothing": ("a/b", b""),
+    "a component that is a text": ("actor-start", _changed(START, component="c" * 32)),
+    "an entropy that is a text": ("wasm-call", _changed(CALL, entropy="e" * 16)),
+    "a salt that is a text": ("wasm-call", _changed(CALL, salt="e" * 16)),
+    "a state whose digest is a text": ("wasm-call", _changed(CALL, state=["d" * 32, 1])),
+    "more than 64 KiB": ("a/b", _changed(HOST, facts={"a": b"x" * EVENT_DATA_BYTES_MAX})),
     "too much": ("a/b", b"\xa0" + bytes(EVENT_DATA_BYTES_MAX)),
 }  # fmt: skip
 
