@@ -46,6 +46,7 @@ from theater.manifest.model import Manifest
 from theater.runtime import opening
 from theater.runtime.actor import Actor
 from theater.runtime.dispatcher import Dispatcher
+from theater.runtime.entropy import RandomPool
 from theater.runtime.info import ActorInfo, of_actor
 from theater.runtime.inspection import Inspection
 from theater.runtime.lifecycle import run_actor
@@ -82,12 +83,13 @@ class Node(Inspection):
         super().__init__(journal, router, Programs(journal, handlers, settings.cache_dir))
         self._settings = settings
         self._dispatcher = dispatcher
+        self._random = RandomPool(settings.random).take
         self._services = Services(
             journal,
             self._router,
             self._dispatcher,
             settings.clock,
-            settings.random,
+            self._random,
             lambda actor: self._programs.program(actor.component, actor.manifest),
             self._when_started,
             self._when_ended,
@@ -247,7 +249,7 @@ class Node(Inspection):
     ) -> tuple[Actor, tuple[Step, ...]]:
         if len(self._router.actors) >= limits.ACTORS_MAX:
             raise Unavailable(f"{limits.ACTORS_MAX} actors live already", code="actors.full")
-        actor_id = ids.actor_id(self._settings.random(16))
+        actor_id = ids.actor_id(self._random(16))
         keeps: list[Keep] = []
 
         def keep(data: bytes) -> Ref:
@@ -405,7 +407,7 @@ class Node(Inspection):
     ) -> Message:
         now = self._settings.clock.wall_us()
         return Message(
-            id=ids.message_id(self._settings.random(16)),
+            id=ids.message_id(self._random(16)),
             receiver=actor,
             kind=kind,
             origin="client",

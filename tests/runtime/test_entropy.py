@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import threading
+
+from theater.runtime.entropy import POOL_BYTES, RandomPool
+
+
+def test_every_byte_that_was_drawn_is_handed_out_at_most_once() -> None:
+    draws: list[bytes] = []
+
+    def draw(length: int) -> bytes:
+        draws.append(len(draws).to_bytes(2, "big") * (length // 2))
+        return draws[-1]
+
+    pool = RandomPool(draw)
+    taken = [pool.take(16) for _ in range(3 * POOL_BYTES // 16)]
+    assert len(draws) == 3
+    assert b"".join(taken) == b"".join(draws)
+
+
+def test_threads_never_share_bytes() -> None:
+    lock, state = threading.Lock(), [0]
+
+    def draw(length: int) -> bytes:
+        with lock:
+            state[0] += 1
+            base = state[0] << 20
+        return b"".join((base + i).to_bytes(4, "big") for i in range(length // 4))
+
+    pool = RandomPool(draw)
+    seen: list[bytes] = []
+
+    def take() -> None:
+        mine = [pool.take(16) for _ in range(2000)]
+        with lock:
+            seen.extend(mine)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(seen)) == len(seen) == 8000
+
+
+def test_more_than_a_pool_is_drawn_directly() -> None:
+    pool = RandomPool(bytes)
+    assert len(pool.take(POOL_BYTES + 1)) == POOL_BYTES + 1
