@@ -1,3 +1,5 @@
+"""config.toml, environment and flags; secrets; finding the server."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Errors to statuses and back: nothing that a program needs is lost on the way."""
+
 from __future__ import annotations
 
 import msgspec

@@ -1,3 +1,5 @@
+"""Log lines are read from events."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""What goes over the wire refuses what it does not know."""
+
 from __future__ import annotations
 
 import msgspec

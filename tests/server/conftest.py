@@ -1,3 +1,5 @@
+"""A server over a real node, shared by the tests of a module."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

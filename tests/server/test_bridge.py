@@ -1,3 +1,5 @@
+"""Futures of other threads, awaited: in batches, and none lost."""
+
 from __future__ import annotations
 
 import asyncio

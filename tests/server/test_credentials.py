@@ -1,3 +1,5 @@
+"""The token and the notice by which clients on this machine find the server."""
+
 from __future__ import annotations
 
 import stat

@@ -1,3 +1,5 @@
+"""Which Host is let in, and when nobody is asked for a token."""
+
 from __future__ import annotations
 
 import pytest

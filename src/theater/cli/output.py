@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import click
@@ -80,6 +82,32 @@ def printable(text: str) -> str:
 def say(text: str) -> None:
     """Tell people something on standard error, where it disturbs no program."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on a terminal that something takes long; nothing elsewhere."""
+    if not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show on a terminal how much of `total` is done; yields what to call for each."""
+    if not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
 
 
 def _padded(cell: str, width: int) -> str:

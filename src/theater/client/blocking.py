@@ -1,7 +1,7 @@
 """The synchronous client, on the standard library's `http.client`.
 
-Not on httpx: importing that takes longer than everything else `theater list` does together
-(docs/adr/0013-http-clients.md has the measurements).
+Not on httpx2, whose import would be a third of what `theater list` may take
+(docs/adr/0008-what-the-command-imports.md has the measurements).
 """
 
 from __future__ import annotations

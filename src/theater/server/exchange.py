@@ -7,6 +7,7 @@ and `error` is the only place that turns an error into an answer.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
@@ -35,6 +36,7 @@ _SAFE: Final = (
 JSON_HEAD: Final = ((b"content-type", b"application/json"), *_SAFE)
 BYTES_HEAD: Final = ((b"content-type", b"application/octet-stream"), *_SAFE)
 
+_KEY: Final = re.compile(rb"[!-~]{1,%d}" % IDEMPOTENCY_KEY_CHARS_MAX)
 _DISCARD_BYTES: Final = 8 * MIB
 _DISCARD_S: Final = 2.0
 
@@ -90,7 +92,7 @@ class Exchange:
         raw = self.head.get(b"idempotency-key")
         if raw is None:
             return None
-        if not 0 < len(raw) <= IDEMPOTENCY_KEY_CHARS_MAX or any(not 33 <= c < 127 for c in raw):
+        if not _KEY.fullmatch(raw):
             raise UsageError(
                 f"an Idempotency-Key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters",
                 code="idempotency_key.invalid",

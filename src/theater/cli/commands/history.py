@@ -11,7 +11,7 @@ import msgspec
 
 from theater.cli.command import command
 from theater.cli.options import actor_argument, as_json, connect, on_server
-from theater.cli.output import print_json, printable, time_text
+from theater.cli.output import print_json, printable, progress, time_text
 from theater.protocol.history import EventLine, LogLine
 
 _TEXT_CHARS = 100
@@ -115,10 +115,11 @@ def export(
         meta = folder / f"{found.id}.meta.json"
         draft = chain.with_suffix(".jsonl.part")
         count = 0
-        with draft.open("wb") as file:
+        with draft.open("wb") as file, progress("exporting", found.events) as advance:
             for line in client.event_lines(found.id):
                 file.write(line + b"\n")
                 count += 1
+                advance()
     draft.replace(chain)
     written = {
         "actor_id": found.id,

@@ -14,7 +14,7 @@ from theater.chain.verify import Verifier
 from theater.cli.command import command
 from theater.cli.exits import FAILED
 from theater.cli.options import as_json, connect, on_server
-from theater.cli.output import print_json
+from theater.cli.output import print_json, working
 from theater.errors import CodecError, NotFound, UsageError
 from theater.protocol.history import ProblemView, ReplayView, VerifyView, verify_view
 
@@ -52,7 +52,7 @@ def verify(
     if path.is_file():
         report = _verify_file(path, trusted)
     elif head is None:
-        with connect(address, data_dir) as client:
+        with connect(address, data_dir) as client, working("verifying"):
             report = client.verify(target)
     else:
         with connect(address, data_dir) as client:
@@ -88,7 +88,8 @@ def replay(
         until = expected.seq
     with connect(address, data_dir) as client:
         try:
-            report = client.replay(actor, until=until)
+            with working("replaying"):
+                report = client.replay(actor, until=until)
         except NotFound as error:
             if expected is None:
                 raise
@@ -123,7 +124,7 @@ def _verify_folder(folder: Path, head: bytes | None, as_json: bool) -> None:
 
 
 def _verify_file(path: Path, head: bytes | None) -> VerifyView:
-    with path.open("rb") as file:
+    with path.open("rb") as file, working(f"verifying {path}"):
         return _verify_lines(file, head)
 
 
