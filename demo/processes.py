@@ -72,6 +72,13 @@ class Process:
     def alive(self) -> bool:
         return self._child.poll() is None
 
+    def freeze(self) -> None:
+        """Stop it where it is; it can be killed or thawed."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
     def kill(self) -> int:
         """SIGKILL to its group, at once; what it exited with (-9)."""
         self._signal(signal.SIGKILL)
@@ -90,6 +97,7 @@ class Process:
         """Close its standard input and ask it to end; kill it if it doesn't."""
         self.close_input()
         self._signal(signal.SIGTERM)
+        self.thaw()
         try:
             return self.wait()
         except subprocess.TimeoutExpired:

@@ -23,7 +23,6 @@ from demo.transcript import Transcript
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESEARCHER: Final = ROOT / "examples" / "researcher"
 ANSWERS_BEFORE_FIRST_KILL: Final = 2
-ANSWERS_BEFORE_SECOND_KILL: Final = 3
 PAUSE_S: Final = 0.5
 MODELS: Final = {
     "smollm2-135m-instruct": ("demo.model", "SmolLM2-135M-Instruct on llama.cpp, sampling"),
@@ -136,23 +135,28 @@ class Story:
     def _kill_between_two_steps(self) -> None:
         with self.theater.follow(self.actor, self.folder / "events.log") as following:
             events: list[Mapping[str, Any]] = []
-            while _answered(events) < ANSWERS_BEFORE_FIRST_KILL:
-                events.append(json.loads(following.next_line()))
-            # The rest of this step; then the agent rests, and nothing is asked.
-            while events[-1]["event_type"] != "wasm-result":
+            while True:
+                # To the end of a step; then the agent rests, and nothing is asked.
+                while not events or events[-1]["event_type"] != "wasm-result":
+                    events.append(json.loads(following.next_line()))
+                if _answered(events) >= ANSWERS_BEFORE_FIRST_KILL:
+                    # On a busy machine the news may have come late: look before the kill.
+                    self.server.freeze()
+                    seen = self.gate.statistics()
+                    if seen.asked == seen.delivered:
+                        break
+                    self.server.thaw()
                 events.append(json.loads(following.next_line()))
             self.server.kill()
         self.transcript.kill("the server, between two steps")
-        seen = self.gate.statistics()
         self._expect(
             "no request was open",
-            seen.asked == seen.delivered == ANSWERS_BEFORE_FIRST_KILL,
-            f"{seen.delivered} questions asked, {seen.delivered} answered",
+            self.gate.statistics() == seen,
+            f"{seen.asked} questions asked, {seen.delivered} answered",
         )
         self._resurrect(seen.delivered)
 
     def _kill_in_an_open_post(self) -> None:
-        self.gate.wait(delivered=ANSWERS_BEFORE_SECOND_KILL)
         self.gate.hold_next()
         self.gate.wait(holding=1)
         self.server.kill()

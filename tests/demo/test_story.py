@@ -17,7 +17,7 @@ from demo.ledger import read
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "demo", "--model", "scripted"]
 STORY_S = 270.0
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 def processes_naming(folder: Path) -> list[str]:
