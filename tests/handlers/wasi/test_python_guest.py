@@ -62,11 +62,13 @@ class Serving:
         HANDLER.drop(self.call.memory, name, number)
 
 
+def not_wasi(name: str) -> bool:
+    return not name.startswith("wasi:")
+
+
 @pytest.fixture(scope="module")
-def component(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Component]:
-    """The guest, built and compiled once for a source and a toolchain: both take half a minute."""
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The guest, built once for a source and a toolchain, which takes half a minute."""
     known = wit.files()
     world = wit.world((), (), known)
     parts = [
@@ -92,8 +94,14 @@ def component(
             capture_output=True,
         )
         making.replace(built)
-    with Engine(cache / "artifacts") as engine:
-        yield engine.load(built.read_bytes(), recorded=lambda name: not name.startswith("wasi:"))
+    return built
+
+
+@pytest.fixture(scope="module")
+def component(built: Path) -> Iterator[Component]:
+    """The guest, compiled once for its bytes, which takes as long again."""
+    with Engine(built.parent / "artifacts") as engine:
+        yield engine.load(built.read_bytes(), recorded=not_wasi)
 
 
 def run(instance: Instance, what: str, call: Call) -> tuple[Outcome, Serving]:
@@ -182,3 +190,24 @@ def test_a_warm_call_asks_wasi_next_to_nothing(component: Component) -> None:
     first, warm = (run(instance, "", Call(memory=memory))[1] for _ in range(2))
     assert len(first.served) < 20
     assert len(warm.served) <= 1
+
+
+def test_the_byte_bridge_changes_nothing_that_can_be_seen(
+    component: Component, built: Path
+) -> None:
+    with Engine(built.parent / "artifacts", bridge=False) as engine:
+        plain = engine.load(built.read_bytes(), recorded=not_wasi)
+        assert (component.bridged, plain.bridged) == (True, False)
+        assert component.exports == plain.exports
+        seen = []
+        for each in (component, plain):
+            instance = each.instance()
+            memory: dict[str, object] = {}
+            story = []
+            for what in ("draw", "output", "", "sleep", "surroundings", "draw", "fail"):
+                call = Call(memory=memory)
+                outcome, serving = run(instance, what, call)
+                ended = outcome if isinstance(outcome, Returned) else type(outcome)
+                story.append((ended, call.lines(), call.slept, serving.served))
+            seen.append(story)
+        assert seen[0] == seen[1]
