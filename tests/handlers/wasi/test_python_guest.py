@@ -26,7 +26,7 @@ from theater.engine import (
     Returned,
 )
 from theater.handlers.port import Trap
-from theater.handlers.wasi import refusal
+from theater.handlers.wasi import refusal_text
 
 pytestmark = pytest.mark.slow
 SOURCE = Path(__file__).parent / "guest" / "app.py"
@@ -49,10 +49,10 @@ class Serving:
     ) -> None:
         self.served.append(function.name)
         provided = HANDLER.functions(None).get(function.interface, {}).get(function.function)
+        if provided is None:
+            raise GuestTrap("denied", refusal_text(function.interface, function.function))
         try:
-            value = (provided or refusal(function.interface, function.function)).run(
-                self.call, *arguments
-            )
+            value = provided.run(self.call, *arguments)
         except Trap as trap:
             raise GuestTrap(trap.code, str(trap)) from trap
         if function.type.result is not None:

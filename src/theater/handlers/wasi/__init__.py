@@ -6,12 +6,12 @@ else is a function of what the call's `wasm-call` event holds.
 
     clocks randomness poll streams cli filesystem    one module for each group of interfaces
     tables                                           what lives as long as the guest's instance
-    refusal                                          the functions that nothing grants
+    refusal                                          what is said of functions that nothing grants
     handler grant                                    the two that the runtime and manifests see
 """
 
 from theater.handlers.wasi.grant import WasiGrant
 from theater.handlers.wasi.handler import WasiHandler
-from theater.handlers.wasi.refusal import refusal, refusal_text
+from theater.handlers.wasi.refusal import refusal_text
 
-__all__ = ["WasiGrant", "WasiHandler", "refusal", "refusal_text"]
+__all__ = ["WasiGrant", "WasiHandler", "refusal_text"]

@@ -1,14 +1,10 @@
-"""The functions of WASI that nothing grants.
+"""What is said of the functions of WASI that nothing grants.
 
-Toolchains import most of WASI whether the guest uses it or not. So every import gets a function,
-and one that is not granted traps when it is called, with a text that says what would grant it.
+Toolchains import most of WASI whether the guest uses it or not. So the runtime gives every import a
+function, and one that is not granted traps when it is called, with a text that says what would help.
 """
 
 from __future__ import annotations
-
-from typing import NoReturn
-
-from theater.handlers.port import Effect, HostFunction, Trap
 
 INSTEAD = {
     "wasi:http": (
@@ -31,13 +27,3 @@ def refusal_text(interface: str, function: str) -> str:
     text = f"the guest called {interface}/{function}; {reason}."
     instead = INSTEAD.get(package)
     return text if instead is None else f"{text} Instead, {instead}"
-
-
-def refusal(interface: str, function: str) -> HostFunction:
-    """The function that stands in for one that is not granted. That it was called is an event."""
-    text = refusal_text(interface, function)
-
-    def refuse(*_: object) -> NoReturn:
-        raise Trap("denied", text)
-
-    return HostFunction(Effect.RECORDED, refuse)
