@@ -556,7 +556,13 @@ def test_a_failure_before_and_after_the_commit_tells_everyone(opening: Open, poi
 
     journal = opening(failpoint=failpoint, group_records_max=1)
     told: list[BaseException] = []
-    journal.on_failure(told.append)
+    heard = threading.Event()
+
+    def listener(error: BaseException) -> None:
+        told.append(error)
+        heard.set()
+
+    journal.on_failure(listener)
     waiting: list[BaseException | None] = []
     journal.when_durable(9, waiting.append)
     failures: list[Callable[[], object]] = []
@@ -570,6 +576,7 @@ def test_a_failure_before_and_after_the_commit_tells_everyone(opening: Open, poi
         with pytest.raises(JournalFailed):
             fails()
     assert journal.durable() == 2
+    assert heard.wait(WAIT_S)  # listeners hear of it behind those who wait
     assert len(told) == 1
     assert [type(error) for error in waiting] == [JournalFailed]
     late: list[BaseException] = []

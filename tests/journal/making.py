@@ -126,7 +126,8 @@ class Maker:
             case "set_actor":
                 status = ("paused", "stopped", "failed", None)[b % 4]
                 outcome = answer(b) if b % 3 else None
-                return SetActor(f"actor_{a:04x}", status, deaths=b, outcome=outcome)
+                engine = b"engine" if b % 5 else None
+                return SetActor(f"actor_{a:04x}", status, deaths=b, engine=engine, outcome=outcome)
             case "open_key":
                 return OpenKey(f"key-{a}", f"message-{b}", b)
             case "answer_key":

@@ -14,6 +14,7 @@ import pytest
 from tests.guests.components import built
 from tests.runtime.actors import Theater, guest, manifest
 from theater.chain import shapes
+from theater.journal.records import SetActor
 
 INSTANCE_CALLS = (1, 3, 64)
 MESSAGES = 12
@@ -86,7 +87,7 @@ def test_a_replay_of_a_chain_whose_component_was_swapped_names_the_first_differe
         digest = bytes.fromhex(stage.node.add_component(guest("relay")))
         loaded = original(start)
         program = stage.node._programs.program(digest, manifest("relay"))
-        return type(loaded)(program, loaded.bounds, loaded.engine)
+        return type(loaded)(program, loaded.bounds)
 
     stage.node._load = other  # type: ignore[method-assign, assignment]
     report = stage.node.replay(actor.id)
@@ -105,3 +106,18 @@ def test_a_replay_can_stop_anywhere(stage: Theater) -> None:
         report = stage.node.replay(actor.id, until=until)
         assert report.equal
         assert report.head == events[until].hash
+
+
+def test_an_actor_that_goes_on_under_another_engine_says_so_in_its_chain(stage: Theater) -> None:
+    actor = stage.start("counter")
+    stage.ask(actor, b"one")
+    assert not stage.node.replay(actor.id).unverified_engine
+    stage.node.journal.append((SetActor(actor.id, engine=bytes(32)),))
+    stage.reopen()
+    stage.ask(actor, b"two")
+    stage.ask(actor, b"three")
+    assert stage.types(actor).count(shapes.ACTOR_ENGINE) == 1
+    stage.prove(actor)
+    stage.reopen()
+    stage.ask(actor, b"four")
+    assert stage.types(actor).count(shapes.ACTOR_ENGINE) == 1

@@ -192,6 +192,7 @@ def changed(row: ActorRow, step: SetActor) -> ActorRow:
         row,
         status=row.status if step.status is None else step.status,
         deaths=row.deaths if step.deaths is None else step.deaths,
+        engine=row.engine if step.engine is None else step.engine,
         shutdown=row.shutdown if step.shutdown is None else step.shutdown,
         outcome=row.outcome if step.outcome is None else step.outcome,
     )

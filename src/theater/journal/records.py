@@ -76,7 +76,8 @@ class ActorRow:
 
     `manifest`, `grants` are content; `component` is the plain SHA-256 of the component.
     `outcome` is what it ended with. `deaths` counts process deaths in the open call that made no
-    progress. `shutdown` is set once the actor asked to end: its result follows in `outcome`.
+    progress. `engine` is the digest of the engine's facts that its chain recorded last.
+    `shutdown` is set once the actor asked to end: its result follows in `outcome`.
     """
 
     id: str
@@ -91,6 +92,7 @@ class ActorRow:
     started_at: int
     tip: Tip = field(default_factory=Tip)
     deaths: int = 0
+    engine: bytes = b""
     shutdown: bool = False
     outcome: Answer | None = None
 
@@ -110,6 +112,7 @@ class SetActor:
     actor: str
     status: ActorStatus | None = None
     deaths: int | None = None
+    engine: bytes | None = None
     shutdown: bool | None = None
     outcome: Answer | None = None
 

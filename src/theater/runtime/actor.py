@@ -66,6 +66,7 @@ class Actor:
         self.outcome: Answer | None = row.outcome
         self.shutdown = row.shutdown
         self.deaths = row.deaths
+        self.engine = row.engine
         self.mailbox: Final = Mailbox(manifest.limits.mailbox)
         self.scheduled = False
         """Whether a worker has the actor or it stands in the ready queue; the mailbox's lock guards it."""

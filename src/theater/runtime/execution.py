@@ -38,6 +38,7 @@ from theater.runtime.actor import Actor, LiveInstance
 from theater.runtime.ending import excess, finish_call
 from theater.runtime.fate import Ending, Fate, decide
 from theater.runtime.kinds import INIT
+from theater.runtime.program import Program
 from theater.runtime.router import Asking, Place
 from theater.runtime.services import Services
 from theater.runtime.session import CallPlace, Session, as_part
@@ -382,6 +383,8 @@ def fresh_instance(services: Services, actor: Actor) -> LiveInstance:
     bounds = actor.manifest.limits
     program = actor.program or services.program(actor)
     actor.program = program
+    if actor.engine != program.engine_digest:
+        note_engine(services, actor, program)
     live = actor.live
     if live is not None and (
         live.instance.dead
@@ -394,6 +397,15 @@ def fresh_instance(services: Services, actor: Actor) -> LiveInstance:
         live = LiveInstance(program.new_instance(bounds))
         actor.live = live
     return live
+
+
+def note_engine(services: Services, actor: Actor, program: Program) -> None:
+    """Record that the actor goes on under another engine, or other settings of it, than before."""
+    data = shapes.note(
+        services.salt(), "node", "the engine changed", {"engine": dict(program.engine)}
+    )
+    actor.record(shapes.ACTOR_ENGINE, data, (SetActor(actor.id, engine=program.engine_digest),))
+    actor.engine = program.engine_digest
 
 
 def settle_as(steps: Sequence[Step], fate: Fate, reason: str) -> Sequence[Step]:

@@ -131,10 +131,7 @@ class Inspection:
         if kept is None:
             raise NotFound("the manifest of this chain is gone", code="replay.gone")
         manifest = parse(kept[1].decode(), grant_types=GRANT_TYPES)
-        engine = self._programs.engine(manifest.limits.fuel is not None)
-        return Loaded(
-            self._programs.program(start.component, manifest), manifest.limits, engine.facts
-        )
+        return Loaded(self._programs.program(start.component, manifest), manifest.limits)
 
     def _row(self, actor: str) -> ActorRow:
         self._settle()

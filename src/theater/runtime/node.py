@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +50,7 @@ from theater.runtime.entropy import RandomPool
 from theater.runtime.info import ActorInfo, of_actor
 from theater.runtime.inspection import Inspection
 from theater.runtime.lifecycle import run_actor
+from theater.runtime.program import Program
 from theater.runtime.programs import Programs
 from theater.runtime.registry import GRANT_TYPES, standard_handlers
 from theater.runtime.router import Router
@@ -219,7 +220,6 @@ class Node(Inspection):
                 f"the initial state has {len(state)} bytes, at most {manifest.limits.state_bytes}",
                 code="state.too_large",
             )
-        engine = self._programs.engine(manifest.limits.fuel is not None).facts
         with self._lock:
             if key is not None:
                 kept = self.journal.key(key)
@@ -227,12 +227,11 @@ class Node(Inspection):
                     self._join_start(kept.message, future)
                     return
             actor, steps = self._new_actor(
-                manifest, component, name or manifest.name, grants, state, engine
+                manifest, component, name or manifest.name, grants, state, program
             )
             if key is not None:
                 now = self._settings.clock.wall_us()
                 steps = (OpenKey(key, actor.id, now), *steps)
-            actor.program = program
             self._starting[actor.id] = future
             self._router.actors[actor.id] = actor
             self.journal.append(steps)
@@ -245,7 +244,7 @@ class Node(Inspection):
         name: str,
         grants: bytes,
         state: bytes | None,
-        engine: Mapping[str, object],
+        program: Program,
     ) -> tuple[Actor, tuple[Step, ...]]:
         if len(self._router.actors) >= limits.ACTORS_MAX:
             raise Unavailable(f"{limits.ACTORS_MAX} actors live already", code="actors.full")
@@ -271,6 +270,7 @@ class Node(Inspection):
             grants_ref,
             manifest.path or "",
             now,
+            engine=program.engine_digest,
         )
         self._numbers += 1
         data = shapes.start(
@@ -281,11 +281,12 @@ class Node(Inspection):
             manifest=manifest_ref,
             grants=grants_ref,
             limits=manifest.limits.as_map(),
-            engine=engine,
+            engine=program.engine,
             state=state_ref,
         )
         event, tip = opening.first_event(now, data, state_ref)
         actor = self._restored(replace(row, tip=tip), manifest)
+        actor.program = program
         return actor, (CreateActor(row), *keeps, Append(actor_id, event, tip))
 
     def _restored(self, row: ActorRow, manifest: Manifest | None = None) -> Actor:

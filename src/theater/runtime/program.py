@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final, Protocol, cast, runtime_checkable
 
 from theater.engine import Component, Engine, ImportedFunction, Instance, InstanceLimits
@@ -18,6 +19,7 @@ from theater.manifest.grants import Grant
 from theater.manifest.interfaces import ALWAYS, canonical, missing_handlers
 from theater.manifest.model import Limits, Manifest
 from theater.runtime.kinds import INIT
+from theater.values import cbor
 
 
 @runtime_checkable
@@ -36,7 +38,10 @@ class Dropping(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What an actor runs: the component, its exports, and a host function for each import by index."""
+    """What an actor runs: the component, its exports, and a host function for each import by index.
+
+    `engine` are the facts of the engine that runs it, `engine_digest` the SHA-256 of their CBOR.
+    """
 
     component: Component
     exports: frozenset[str]
@@ -44,6 +49,8 @@ class Program:
     finish: tuple[Callable[[HostCall], None], ...]
     drop: Callable[[dict[str, object], str, int], None]
     init_takes_params: bool
+    engine: Mapping[str, object]
+    engine_digest: bytes
 
     def new_instance(self, bounds: Limits) -> Instance:
         """Return an instance under an actor's limits; nothing of it runs yet."""
@@ -100,9 +107,16 @@ class Handlers:
         return component
 
     def bind(
-        self, component: Component, manifest: Manifest, grants: Mapping[str, Grant]
+        self,
+        component: Component,
+        manifest: Manifest,
+        grants: Mapping[str, Grant],
+        engine: Mapping[str, object],
     ) -> Program:
-        """Find the function for each import under these grants; Denied lists every one without."""
+        """Find the function for each import under these grants; Denied lists every one without.
+
+        `engine` are the facts of the engine that the component was compiled by.
+        """
         missing = missing_handlers(
             (function.interface for function in component.imports), manifest, self._type_of
         )
@@ -136,6 +150,8 @@ class Handlers:
             finishing,
             drop,
             len(component.exports[INIT].params) > 1,
+            engine,
+            sha256(cbor.encode(dict(engine))).digest(),
         )
 
     def _function(

@@ -47,8 +47,10 @@ class Programs:
 
     def program(self, sha256: bytes, manifest: Manifest) -> Program:
         """Bind a component to what its manifest grants."""
-        component = self.component(sha256, manifest.limits.fuel is not None)
-        return self._handlers.bind(component, manifest, self.grants(manifest))
+        fuel = manifest.limits.fuel is not None
+        component = self.component(sha256, fuel)
+        facts = self.engine(fuel).facts
+        return self._handlers.bind(component, manifest, self.grants(manifest), facts)
 
     def grants(self, manifest: Manifest) -> dict[str, Grant]:
         """The effective grants of an actor without a parent: those that its manifest asks for."""

@@ -22,11 +22,10 @@ from theater.runtime.session import Divergence
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a chain's actor runs: its program, its limits, and the engine's facts of this process."""
+    """What a chain's actor runs: its program and its limits."""
 
     program: Program
     bounds: Limits
-    engine: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +109,12 @@ class Replay:
             assert isinstance(start, shapes.Start)
             self._start = start
             self._loaded = self._load(start)
-            self._other_engine = dict(start.engine) != self._loaded.engine
+            self._compare_engine(dict(start.engine))
         return None
+
+    def _compare_engine(self, recorded: object) -> None:
+        if self._loaded is not None and recorded != dict(self._loaded.program.engine):
+            self._other_engine = True
 
     def _call(self, recorded: RecordedCall) -> Divergence | None:
         if self._loaded is None or self._start is None:
@@ -146,6 +149,10 @@ class Replay:
     def _fold(self, events: Iterable[Event], divergence: Divergence | None) -> None:
         for event in events:
             self._expected = event.hash
+            if event.type == shapes.ACTOR_ENGINE and event.data is not None:
+                note = shapes.parse(event.type, event.data)
+                assert isinstance(note, shapes.Note)
+                self._compare_engine(note.fields.get("engine"))
             if divergence is not None and event.seq >= divergence.seq:
                 continue
             self._head = event_hash(

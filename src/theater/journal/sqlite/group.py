@@ -176,6 +176,7 @@ class Group:
                 step.actor,
                 before.status if step.status is None else step.status,
                 before.deaths if step.deaths is None else step.deaths,
+                before.engine if step.engine is None else step.engine,
                 before.shutdown if step.shutdown is None else step.shutdown,
                 before.outcome if step.outcome is None else step.outcome,
             )

@@ -32,7 +32,7 @@ from theater.limits import JOURNAL_READERS_MAX
 RUNS_A_READ = 8
 
 ACTORS = """SELECT id, name, parent, actors.number, status, component, manifest, manifest_length,
-    grants, grants_length, manifest_path, started_at, deaths, shutdown, ok, body, event_seq,
+    grants, grants_length, manifest_path, started_at, deaths, engine, shutdown, ok, body, event_seq,
     event_hash, tips.seq, tips.at, tips.hash, tips.state, tips.state_length, tips.segment,
     tips.call, tips.now
     FROM actors JOIN tips USING (number)"""
@@ -247,9 +247,10 @@ def _actor(row: Row) -> ActorRow:
     id_, name, parent, number, status, component = cast(
         tuple[str, str, str | None, int, ActorStatus, bytes], row[:6]
     )
-    manifest, manifest_length, grants, grants_length, path, started_at, deaths, shutdown = cast(
-        tuple[bytes, int, bytes, int, str, int, int, int], row[6:14]
+    manifest, manifest_length, grants, grants_length = cast(
+        tuple[bytes, int, bytes, int], row[6:10]
     )
+    path, started_at, deaths, engine, shutdown = cast(tuple[str, int, int, bytes, int], row[10:15])
     return ActorRow(
         id=id_,
         name=name,
@@ -261,10 +262,11 @@ def _actor(row: Row) -> ActorRow:
         grants=(grants, grants_length),
         manifest_path=path,
         started_at=started_at,
-        tip=_tip(row[18:]),
+        tip=_tip(row[19:]),
         deaths=deaths,
+        engine=engine,
         shutdown=bool(shutdown),
-        outcome=_answer(row[14:18]),
+        outcome=_answer(row[15:19]),
     )
 
 

@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS actors (
     manifest_path TEXT NOT NULL,
     started_at INTEGER NOT NULL,
     deaths INTEGER NOT NULL,
+    engine BLOB NOT NULL,
     shutdown INTEGER NOT NULL,
     ok INTEGER, body BLOB, event_seq INTEGER, event_hash BLOB
 ) STRICT;

@@ -158,8 +158,8 @@ class Writer:
             outcome = _answer(step.outcome)
             connection.execute(
                 """UPDATE actors SET status = coalesce(?, status), deaths = coalesce(?, deaths),
-                shutdown = coalesce(?, shutdown) WHERE id = ?""",
-                (step.status, step.deaths, step.shutdown, step.actor),
+                engine = coalesce(?, engine), shutdown = coalesce(?, shutdown) WHERE id = ?""",
+                (step.status, step.deaths, step.engine, step.shutdown, step.actor),
             )
             if step.outcome is not None:
                 connection.execute(
@@ -243,7 +243,8 @@ def _answer(answer: Answer | None) -> tuple[bool | None, bytes | None, int | Non
 def _actor(row: ActorRow) -> tuple[apsw.SQLiteValue, ...]:
     return (
         *(row.number, row.id, row.name, row.parent, row.status, row.component),
-        *(*row.manifest, *row.grants, row.manifest_path, row.started_at, row.deaths, row.shutdown),
+        *(*row.manifest, *row.grants, row.manifest_path, row.started_at),
+        *(row.deaths, row.engine, row.shutdown),
         *_answer(row.outcome),
     )
 
