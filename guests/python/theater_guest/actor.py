@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 from typing import Any, ClassVar, TypeVar
 
 from theater_guest import shapes
@@ -123,7 +122,9 @@ class StateOf:
     def _made(self, value: dict[str, Any], actor_id: str) -> Actor:
         actor_id = actor_id or str(value.get("self", ""))
         version = value.get("v", self.kind.version)
-        fields = {name: item for name, item in value.items() if name not in ENVELOPE}
+        fields = value
+        for name in ENVELOPE:
+            fields.pop(name, None)
         if version != self.kind.version:
             fields = self.kind.migrate(fields, version)
         try:
@@ -148,7 +149,7 @@ class StateOf:
 
 def _read(state: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(state)
+        value = shapes.loads(state)
     except ValueError as error:
         raise BadState(f"the state is not JSON: {error}") from None
     if not isinstance(value, dict):

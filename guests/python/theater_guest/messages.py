@@ -6,7 +6,6 @@ read by the codec of the actor class, `json` or `bytes`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -66,7 +65,7 @@ def decode(message: bytes, codec: Codec) -> Any:
     if not message:
         return None
     try:
-        return json.loads(message)
+        return shapes.loads(message)
     except ValueError as error:
         raise BadMessage(
             f'not JSON ({error}); an actor that takes bytes says `codec = "bytes"`'

@@ -82,6 +82,19 @@ def dumps(value: Any) -> bytes:
     return _ENCODER.encode(value).encode()
 
 
+def loads(text: bytes) -> Any:
+    """JSON in UTF-8. Raises ValueError, also for the NaN and infinities that Python would take."""
+    return _DECODER.decode(text.decode())
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+# Made once: the functions of the json module make one for each call.
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
 def _shaped(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return shape(type(value)).encode(value)
@@ -272,7 +285,9 @@ class Fields:
                 self.shapes[field.name] = shape(hints[field.name])
             except TypeError as error:
                 raise TypeError(f"{kind.__name__}.{field.name}: {error}") from None
-        self.required = [
+        self._encoders = [(name, shape.encode) for name, shape in self.shapes.items()]
+        self._decoders = {name: shape.decode for name, shape in self.shapes.items()}
+        self._required = [
             field.name
             for field in dataclasses.fields(kind)
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -282,23 +297,30 @@ class Fields:
     def encode(self, value: Any) -> dict[str, Any]:
         """The JSON object of a dataclass's fields, in their order. Raises Unfit."""
         self._own(value)
-        return {
-            name: _at(name, shape.encode, getattr(value, name))
-            for name, shape in self.shapes.items()
-        }
+        try:
+            return {name: encode(getattr(value, name)) for name, encode in self._encoders}
+        except Unfit:
+            # Once more, to say where, as in `_items`.
+            encoders = self._encoders
+            return {name: _at(name, encode, getattr(value, name)) for name, encode in encoders}
 
     def decode(self, value: Any) -> dict[str, Any]:
         """The fields' values. Raises Unfit for unknown, missing and unfit ones."""
         if type(value) is not dict:
             raise Unfit(f"expected an object of {self.kind.__name__}, got {_said(value)}")
-        unknown = [name for name in value if name not in self.shapes]
-        if unknown:
-            known = ", ".join(self.shapes) or "none"
-            raise Unfit(f"{self.kind.__name__} has no field {unknown[0]!r} (its fields: {known})")
-        missing = [name for name in self.required if name not in value]
-        if missing:
-            raise Unfit(f"{self.kind.__name__} needs a value for its field {missing[0]!r}")
-        return {name: _at(name, self.shapes[name].decode, item) for name, item in value.items()}
+        decoders = self._decoders
+        if not value.keys() <= decoders.keys():
+            unknown = next(name for name in value if name not in decoders)
+            known = ", ".join(decoders) or "none"
+            raise Unfit(f"{self.kind.__name__} has no field {unknown!r} (its fields: {known})")
+        try:
+            read = {name: decoders[name](item) for name, item in value.items()}
+        except Unfit:
+            read = {name: _at(name, decoders[name], item) for name, item in value.items()}
+        for name in self._required:
+            if name not in read:
+                raise Unfit(f"{self.kind.__name__} needs a value for its field {name!r}")
+        return read
 
 
 def _checked(kind: type, name: str, json_kind: Kind) -> Shape:
