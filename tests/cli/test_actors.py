@@ -45,7 +45,9 @@ def test_an_actors_whole_life_for_people(shell: Shell) -> None:
     assert shell.run("status", "people").stdout == "running\n"
     assert shell.run("state", "people").stdout == "2"
     assert "hello" in shell.run("logs", "people").stdout
-    assert "actor-start" in shell.run("events", "people").stdout
+    told = shell.run("events", "people").stdout
+    assert "actor-start" in told
+    assert 'params [["hello"]]' in told
     assert "wasm-call" in shell.run("events", "people", "--format", "pretty").stdout
     assert "verifies" in shell.run("verify", "people").stdout
     assert "same head" in shell.run("replay", "people").stdout

@@ -292,3 +292,34 @@ def test_a_reader_that_leaves_early_gets_no_complaint(alone: Shell) -> None:
     assert process.stderr.read() == ""
     process.stderr.close()
     assert process.wait(WAIT_S) in (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
+def test_shells_get_a_completion(kind: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={**os.environ, "_THEATER_COMPLETE": f"{kind}_source"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert "_THEATER_COMPLETE" in done.stdout
+
+
+def test_a_completion_knows_commands_and_options() -> None:
+    def completed(words: str, place: int) -> list[str]:
+        variables = {
+            "_THEATER_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(place),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+        )
+        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+    assert completed("theater st", 1) == ["start", "status", "state", "stop"]
+    assert "--force" in completed("theater stop --f", 2)

@@ -33,7 +33,15 @@ def test_the_environment_comes_before_the_file_and_flags_before_both(home: Path)
 
 
 @pytest.mark.parametrize(
-    "text", ["server_adress = 1", "token = 1", "= 1", "[secrets]\nA = 1", '[secrets]\nA = {x="y"}']
+    "text",
+    [
+        "server_adress = 1",
+        "token = 1",
+        'log_level = "loud"',
+        "= 1",
+        "[secrets]\nA = 1",
+        '[secrets]\nA = {x="y"}',
+    ],
 )
 def test_what_is_wrong_in_the_file_is_told(home: Path, text: str) -> None:
     write(text)

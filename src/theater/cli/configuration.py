@@ -14,7 +14,8 @@ from theater.errors import UsageError
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:9000"
 _COMMAND_S: Final = 30
-_TEXTS: Final = ("server_address", "data_dir", "token")
+_TEXTS: Final = ("server_address", "data_dir", "token", "log_level")
+_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Configuration:
     server_address: str | None = None
     data_dir: Path | None = None
     token: str | None = None
+    log_level: str = "warning"
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def data_directory(self, flag: Path | None = None) -> Path:
@@ -63,10 +65,18 @@ def load(environment: Mapping[str, str] | None = None) -> Configuration:
             raise UsageError(f"{path}: {name} must be a string", code="config.invalid")
         texts[name] = value
     folder = texts["data_dir"]
+    level = (texts["log_level"] or "warning").lower()
+    if level not in _LEVELS:
+        raise UsageError(
+            f"log_level is one of {', '.join(_LEVELS)}, not {level!r}; look into {path} and "
+            "THEATER_LOG_LEVEL",
+            code="config.invalid",
+        )
     return Configuration(
         server_address=texts["server_address"],
         data_dir=None if folder is None else Path(folder).expanduser(),
         token=texts["token"],
+        log_level=level,
         secrets=_secrets(written.get("secrets", {}), path),
     )
 

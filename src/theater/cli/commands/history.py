@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 
 from theater.cli.command import command
 from theater.cli.options import actor_argument, as_json, connect, on_server
-from theater.cli.output import print_json, printable, progress, time_text
+from theater.cli.output import print_json, printable, progress, text_of, time_text
 from theater.protocol.history import EventLine, LogLine
 
 _TEXT_CHARS = 100
@@ -167,10 +168,21 @@ def _summary(data: object) -> str:
     told = [
         f"{name} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
         for name in _TOLD
-        if (value := data.get(name)) not in (None, [])
+        if (value := _readable(data.get(name))) not in (None, [])
     ]
     text = printable("  ".join(told))
     return text if len(text) <= _TEXT_CHARS else text[: _TEXT_CHARS - 1] + "…"
+
+
+def _readable(value: object) -> object:
+    """Return a view with its bytes as text, where they are text."""
+    if isinstance(value, list):
+        return [_readable(item) for item in value]
+    if isinstance(value, dict):
+        if value.keys() == {"$bytes"}:
+            return text_of(base64.b64decode(value["$bytes"])) or value
+        return {name: _readable(item) for name, item in value.items()}
+    return value
 
 
 def _type_colour(name: str) -> str | None:

@@ -26,7 +26,7 @@ _key = click.option(
 
 @command(
     examples=[
-        """theater send counter '{"add": 2}'""",
+        "theater send counter 2",
         "theater send counter --file message.json",
         "cat message.bin | theater send counter -",
     ]
@@ -58,7 +58,7 @@ def send(
 
 @command(
     examples=[
-        """theater request counter '{"get": true}'""",
+        "theater request counter null",
         "theater request counter --file question.json --timeout 10",
         "echo hello | theater request echo - --json",
     ]

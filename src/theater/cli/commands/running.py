@@ -30,7 +30,7 @@ _POLL_S = 0.2
 @command(
     examples=[
         "theater run manifest.toml",
-        """theater run examples/counter/manifest.toml --request '{"add": 1}'""",
+        "theater run examples/counter/manifest.toml --request null",
         "theater run manifest.toml --data-dir runs --var TOPIC=tides > result.json",
     ]
 )

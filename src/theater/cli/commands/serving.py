@@ -48,6 +48,8 @@ def server(
     Prints its address, then nothing more. The token that clients need is made at the first start
     and kept in the data directory; the commands on this machine read it by themselves.
     """
+    import logging
+
     from theater.cli.configuration import load, secret_values
     from theater.runtime.node import Node
     from theater.runtime.settings import NodeSettings
@@ -57,6 +59,9 @@ def server(
     settings = ServerSettings(host=host, port=port, auth=not no_auth, allowed_hosts=allowed_hosts)
     settings.check()
     known = load()
+    logging.basicConfig(
+        level=known.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     folder = known.data_directory(data_dir)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     node = Node.open(folder, NodeSettings(secrets=secret_values(known)))
