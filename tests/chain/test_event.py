@@ -1,3 +1,5 @@
+"""The event's hash covers every field, in the order that the format says."""
+
 from __future__ import annotations
 
 from hashlib import sha256

@@ -1,3 +1,5 @@
+"""What jsonl promises, seen through the public names of its layer (chain)."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""What shapes promises, seen through the public names of its layer (chain)."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

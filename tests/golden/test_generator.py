@@ -1,3 +1,5 @@
+"""What generator promises, seen through the public names of its layer (golden)."""
+
 from __future__ import annotations
 
 import subprocess

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from theater.engine import wat
+from theater.handlers.grant_types import GRANT_TYPES
 from theater.manifest import parse
 from theater.manifest.model import Manifest
 from theater.runtime.info import ActorInfo
 from theater.runtime.node import Node
-from theater.runtime.registry import GRANT_TYPES
 from theater.runtime.settings import NodeSettings
 
 GUESTS = Path(__file__).parents[2] / "guests" / "wat"

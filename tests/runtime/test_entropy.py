@@ -1,3 +1,5 @@
+"""What entropy promises, seen through the public names of its layer (runtime)."""
+
 from __future__ import annotations
 
 import threading

@@ -1,3 +1,5 @@
+"""What cbor promises, seen through the public names of its layer (values)."""
+
 from __future__ import annotations
 
 import math

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from theater.chain.content import plain_digest
 from theater.errors import ComponentError, ManifestError, NotFound, Problem, TooLarge, UsageError
+from theater.handlers.grant_types import GRANT_TYPES
 from theater.journal.records import Keep
 from theater.limits import COMPONENT_BYTES_MAX, MANIFEST_BYTES_MAX, STATE_BYTES_CEILING
 from theater.manifest import Manifest, parse
-from theater.runtime.registry import GRANT_TYPES
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,17 @@
+"""Keeps actors alive: mailboxes, calls, recovery, replay.
+
+node          the facade: everything over one data directory
+inspection    its reading half
+opening       what the journal holds becomes actors again
+lifecycle     what a worker does with an actor that it has
+execution     one live call: begin, run, end
+session       the interceptors around a call's host calls, recording and replaying
+recovery      taking up a call that was cut off
+replay        running a whole history again
+recorded      histories cut into calls, and one of them run again
+router        where messages go and answers come back
+mailbox       a bounded queue for one actor
+dispatcher    the workers
+program       a component bound to its grants
+fate, kinds   what becomes of a message; which export handles it
+"""

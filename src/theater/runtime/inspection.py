@@ -12,13 +12,13 @@ from theater.chain import shapes
 from theater.chain.event import Event
 from theater.chain.verify import Report, Verifier
 from theater.errors import Conflict, NotFound
+from theater.handlers.grant_types import GRANT_TYPES
 from theater.journal.port import Journal
 from theater.journal.records import ActorRow
 from theater.manifest import parse
 from theater.runtime import opening
 from theater.runtime.info import ActorInfo, of_actor, of_row
 from theater.runtime.programs import Programs
-from theater.runtime.registry import GRANT_TYPES
 from theater.runtime.replay import Loaded, Replay, ReplayReport
 from theater.runtime.router import Router
 

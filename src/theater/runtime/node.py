@@ -29,6 +29,7 @@ from theater.errors import (
     Unavailable,
     UsageError,
 )
+from theater.handlers.grant_types import GRANT_TYPES
 from theater.journal.port import Journal
 from theater.journal.records import (
     ActorRow,
@@ -52,7 +53,7 @@ from theater.runtime.inspection import Inspection
 from theater.runtime.lifecycle import run_actor
 from theater.runtime.program import Program
 from theater.runtime.programs import Programs
-from theater.runtime.registry import GRANT_TYPES, standard_handlers
+from theater.runtime.registry import standard_handlers
 from theater.runtime.router import Router
 from theater.runtime.services import Services
 from theater.runtime.settings import NodeSettings

@@ -30,6 +30,13 @@ class Finishing(Protocol):
 
 
 @runtime_checkable
+class Closing(Protocol):
+    """A handler that holds something of the machine's."""
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
 class Dropping(Protocol):
     """A handler whose guests hold resources."""
 
@@ -90,6 +97,12 @@ class Handlers:
     def recorded(self, name: str) -> bool:
         """Whether calls of this function are events, for the engine's conversion."""
         return name not in self._virtual
+
+    def close(self) -> None:
+        """Let handlers give up what they hold: connections, pools."""
+        for handler in self._by_type.values():
+            if isinstance(handler, Closing):
+                handler.close()
 
     def loaded(self, engine: Engine, sha256: bytes) -> Component | None:
         """The component of that hash, if it was loaded lately."""

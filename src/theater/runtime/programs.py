@@ -57,7 +57,8 @@ class Programs:
         return {**self._handlers.always(), **manifest.grants}
 
     def close(self) -> None:
-        """Close the engines."""
+        """Close handlers and engines."""
+        self._handlers.close()
         with self._lock:
             for engine in self._engines.values():
                 engine.close()

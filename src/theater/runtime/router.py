@@ -38,6 +38,17 @@ from theater.runtime.kinds import KINDS
 Place = tuple[int, bytes]
 """Seq and hash of an event."""
 
+RUNTIME_ERRORS: Final = frozenset(
+    {
+        "actor.ended",
+        "actor.failed",
+        "actor.no_handler",
+        "actor.stopped",
+        "request.cancelled",
+    }
+)
+"""Codes with which the runtime, and not the actor, answers a request."""
+
 RecordSteps = Callable[[Callable[[Place | None], Sequence[Step]]], tuple[Place | None, int]]
 """Appends a record with the steps that the function makes of its event's place, None if the record
 has no event; returns that place and the record's number."""
@@ -462,4 +473,5 @@ def refusal(code: str, text: str) -> Answer:
 def actor_error(answer: Answer) -> ActorFailed:
     """Return the error that a client gets for a request that was answered with one."""
     text = answer.body.decode()
-    return ActorFailed(text, code="actor.error")
+    code, colon, _ = text.partition(": ")
+    return ActorFailed(text, code=code if colon and code in RUNTIME_ERRORS else "actor.error")

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from theater.chain.event import Event
 from theater.errors import TimedOut, UsageError
+from theater.handlers.grant_types import GRANT_TYPES
 from theater.ids import ACTOR_ID
 from theater.limits import EVENTS_PER_CHUNK, MIB
 from theater.manifest import parse
@@ -26,7 +27,6 @@ from theater.protocol.history import ReplayView, VerifyView, verify_view
 from theater.protocol.names import ENDED
 from theater.runtime.info import ActorInfo
 from theater.runtime.node import Node
-from theater.runtime.registry import GRANT_TYPES
 from theater.server.bridge import Bridge
 from theater.server.feed import Feed
 from theater.server.views import actor_view, replay_view

@@ -1,0 +1,1 @@
+"""WIT types and values, and their deterministic CBOR both ways. Pure."""

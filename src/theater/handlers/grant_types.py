@@ -1,0 +1,20 @@
+"""The grants that a manifest may ask for, by handler type; apart from the handlers, so that reading
+a manifest loads nothing that runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from theater.handlers.http_client.grant import HttpClientGrant
+from theater.handlers.message_server.grant import MessageServerGrant
+from theater.handlers.runtime.grant import RuntimeGrant
+from theater.handlers.store.grant import StoreGrant
+from theater.handlers.wasi.grant import WasiGrant
+from theater.manifest.grants import Grant
+
+GRANT_TYPES: Final[Mapping[str, type[Grant]]] = {
+    grant.type: grant
+    for grant in (RuntimeGrant, WasiGrant, MessageServerGrant, StoreGrant, HttpClientGrant)
+}
