@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.runtime.actors import WAIT_S, guest, manifest, until
-
 from theater.journal.port import Journal
 from theater.runtime.node import Node
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.crash.scenario import Told, check, play
 from tests.crash.zygote import CRASHED, FINISHED
-
 from theater.runtime.node import Node
 from theater.runtime.settings import NodeSettings
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from tests.crash.scenario import Told, play
 from tests.runtime.actors import guest
-
 from theater.journal.port import Failpoint
 from theater.journal.sqlite import SqliteJournal
 from theater.runtime.node import Node
