@@ -24,6 +24,10 @@
             (i32.le_u (global.get $top) (i32.mul (memory.size) (i32.const 65536))))
           (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))
           (br $grow)))
+      ;; The canonical ABI grows texts while it writes them: what was there must stay.
+      (memory.copy (local.get $at) (local.get $old)
+        (select (local.get $old-size) (local.get $size)
+          (i32.lt_u (local.get $old-size) (local.get $size))))
       (local.get $at))
     (func (export "reset") (global.set $top (i32.const 4096))))
   (core instance $libc (instantiate $libc))
