@@ -310,8 +310,15 @@ class Node(Inspection):
         begun = self._starting.get(actor)
         if begun is not None:
             begun.add_done_callback(lambda done: _copy(done, future))
-        else:
-            self._complete(future, self.info(actor), self.journal.appended())
+            return
+        # Its `init` may have been cut off with the process that was asked first, and be under way
+        # again. Whoever takes the future out of the table completes it.
+        found = self._router.actors.get(actor)
+        if found is not None:
+            self._starting[actor] = future
+            if found.status == "starting" or self._starting.pop(actor, None) is None:
+                return
+        self._complete(future, self.info(actor), self.journal.appended())
 
     def _when_started(self, actor: Actor, number: int) -> None:
         future = self._starting.pop(actor.id, None)
@@ -401,7 +408,8 @@ class Node(Inspection):
                     ),
                 )
 
-        self._timers.after(wait_ms / 1000, late)
+        cancel = self._timers.after(wait_ms / 1000, late)
+        future.add_done_callback(lambda _: cancel())
         return future
 
     def _message(
