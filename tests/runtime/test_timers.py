@@ -39,10 +39,14 @@ def test_what_was_cancelled_is_not_done_and_leaves_no_trace() -> None:
     timers.close()
 
 
+def fail() -> None:
+    raise ValueError("on purpose")
+
+
 def test_an_error_ends_nothing_else() -> None:
     timers = Timers(SystemClock())
     last = threading.Event()
-    timers.after(0, lambda: [][1])
+    timers.after(0, fail)
     timers.after(0.01, last.set)
     assert last.wait(WAIT_S)
     timers.close()
