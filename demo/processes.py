@@ -12,7 +12,8 @@ import queue
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self
 
@@ -106,6 +107,26 @@ class Process:
     def _signal(self, number: signal.Signals) -> None:
         if self.alive():
             os.killpg(self._child.pid, number)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until what is inside is done; then KeyboardInterrupt.
+
+    Between the start of a process and the place where its end is arranged, nothing may come.
+    """
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _read(stream: IO[bytes], lines: queue.SimpleQueue[str]) -> None:

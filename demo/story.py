@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import Any, Final
 from demo.checks import Check, judge, posts
 from demo.command import Theater
 from demo.control import GateControl
-from demo.ledger import read
-from demo.processes import Process
+from demo.ledger import Statistics, read
+from demo.processes import Process, uninterrupted
 from demo.transcript import Transcript
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -106,15 +106,18 @@ class Story:
 
     def _start(self, name: str, *arguments: str) -> Process:
         command = [sys.executable, *arguments]
-        return self._exit.enter_context(Process(name, command, self.folder / f"{name}.log"))
+        return self._keep(lambda: Process(name, command, self.folder / f"{name}.log"))
+
+    def _keep(self, make: Callable[[], Process]) -> Process:
+        with uninterrupted():
+            return self._exit.enter_context(make())
 
     def _start_server(self, done: str) -> None:
         with self.transcript.step("start the server", done) as said:
             data_dir = self.theater.data_dir
             command = [self.theater.program, "server", "--port", "0", "--data-dir", str(data_dir)]
-            self.server = self._exit.enter_context(
-                Process("server", command, self.folder / "server.log", self.theater.environment)
-            )
+            log, environment = self.folder / "server.log", self.theater.environment
+            self.server = self._keep(lambda: Process("server", command, log, environment))
             said.append(self.server.next_line())
 
     def _start_agent(self) -> None:
@@ -133,21 +136,8 @@ class Story:
     # What happens to it
 
     def _kill_between_two_steps(self) -> None:
-        with self.theater.follow(self.actor, self.folder / "events.log") as following:
-            events: list[Mapping[str, Any]] = []
-            while True:
-                # To the end of a step; then the agent rests, and nothing is asked.
-                while not events or events[-1]["event_type"] != "wasm-result":
-                    events.append(json.loads(following.next_line()))
-                if _answered(events) >= ANSWERS_BEFORE_FIRST_KILL:
-                    # On a busy machine the news may have come late: look before the kill.
-                    self.server.freeze()
-                    seen = self.gate.statistics()
-                    if seen.asked == seen.delivered:
-                        break
-                    self.server.thaw()
-                events.append(json.loads(following.next_line()))
-            self.server.kill()
+        seen = self._freeze_between_two_steps()
+        self.server.kill()
         self.transcript.kill("the server, between two steps")
         self._expect(
             "no request was open",
@@ -155,6 +145,21 @@ class Story:
             f"{seen.asked} questions asked, {seen.delivered} answered",
         )
         self._resurrect(seen.delivered)
+
+    def _freeze_between_two_steps(self) -> Statistics:
+        """Stop the server where a step is over and the next question is not asked yet."""
+        following = self._keep(lambda: self.theater.follow(self.actor, self.folder / "events.log"))
+        events: list[Mapping[str, Any]] = []
+        while True:
+            events.append(json.loads(following.next_line()))
+            step_is_over = events[-1]["event_type"] == "wasm-result"
+            if step_is_over and _answered(events) >= ANSWERS_BEFORE_FIRST_KILL:
+                # On a busy machine the news comes late: look whether the moment has passed.
+                self.server.freeze()
+                seen = self.gate.statistics()
+                if seen.asked == seen.delivered:
+                    return seen
+                self.server.thaw()
 
     def _kill_in_an_open_post(self) -> None:
         self.gate.hold_next()
