@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 # Enough for a sentence or two; a small model rambles if it may.
-ANSWER_TOKENS_MAX = 40
+ANSWER_TOKENS_MAX = 60
 CONTEXT_TOKENS = 2048
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -77,7 +78,10 @@ class Transcript:
 
     def save(self, path: Path) -> None:
         """Write all that was shown as an SVG."""
-        self._console.save_svg(str(path), title="make demo")
+        drawn = self._console.export_svg(title="make demo")
+        # Without the fonts that a reader's browser would fetch from elsewhere.
+        drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
+        path.write_text(drawn.replace("Fira Code, monospace", "monospace"))
 
     def _line(self, mark: str, style: str, what: str, seen: str, seconds: float | None) -> None:
         grid = Table.grid(padding=(0, 1), expand=True)

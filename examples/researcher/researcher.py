@@ -34,7 +34,7 @@ class Researcher(Actor):
     base_url: str
     model: str
     temperature: float = 0.7
-    max_tokens: int = 40
+    max_tokens: int = 60
     pause_s: float = 0.0
     findings: list[Finding] = field(default_factory=list)
     attempts: int = 0

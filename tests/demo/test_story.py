@@ -49,6 +49,7 @@ def test_the_story_holds_from_the_build_to_the_proof(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("kill -9") == 2
     assert "<svg" in picture.read_text()
+    assert "url(http" not in picture.read_text(), "a picture fetches nothing"
 
     log = read(folder / "gate.jsonl")
     held = [line.key for line in log if line.kind == "held"]
