@@ -18,7 +18,6 @@ from typing import TypeVar
 
 from tests.chaos.tally import Tally
 from tests.runtime.actors import guest
-
 from theater.client import Client
 from theater.errors import Unavailable
 

@@ -22,7 +22,6 @@ from tests.chaos.patrons import PLAIN, Abandoned, Cast, Door, Patron, Round
 from tests.chaos.servers import Executed, Forked, Server, Servers
 from tests.chaos.tally import Tally
 from tests.runtime.actors import guest
-
 from theater.chain import shapes
 from theater.engine import Engine
 from theater.errors import Unavailable

@@ -10,7 +10,6 @@ from hashlib import sha256
 from tests.chaos.coroner import POST, Chain, every_actor, read_on
 from tests.chaos.patrons import Told, spread
 from tests.chaos.run import Outcome
-
 from theater.chain import shapes
 from theater.journal.sqlite import SqliteJournal
 
