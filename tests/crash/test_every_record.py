@@ -15,6 +15,8 @@ from tests.crash.zygote import CRASHED, FINISHED
 from theater.runtime.node import Node
 from theater.runtime.settings import NodeSettings
 
+pytestmark = pytest.mark.slow
+
 RECORDS_MIN = 25
 ROOT = Path(__file__).parents[2]
 
