@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol
 
 from theater.chain.event import Event, make_event
@@ -73,6 +73,8 @@ class Actor:
         self.interrupted = row.tip.call is not None
         """Whether the last call was cut off by the end of a process and has to be taken up."""
         self.in_hand: Message | None = None
+        self.calling = ""
+        """The function whose call is open."""
         self.outstanding: dict[str, Message] = {}
         self.program: Program | None = None
         self.live: LiveInstance | None = None
@@ -102,6 +104,7 @@ class Actor:
         steps: Sequence[Step] | Callable[[tuple[int, bytes]], Sequence[Step]] = (),
         *,
         before: Sequence[Step] = (),
+        notes: Sequence[tuple[str, bytes]] = (),
         state: Ref | None | _Same = SAME,
         call: int | None | _Same = SAME,
         new_instance: bool = False,
@@ -109,19 +112,17 @@ class Actor:
     ) -> tuple[Event, int]:
         """Append an event in one record with `before` and `steps`; returns it and the record's number.
 
-        `steps` may be a function of the event's seq and hash.
-        `call`: the seq of the call that is open afterwards; -1 stands for this very event.
+        `steps` may be a function of the event's seq and hash. `notes` are types and data of notes
+        that follow it in the same record. `call`: the seq of the call that is open afterwards; -1
+        stands for this very event.
         """
         with self._lock:
             tip = self._tip
-            at = self._clock.wall_us()
-            if at < tip.at:
-                at = tip.at
-            event = make_event(tip.seq + 1, at, tip.hash, type_, data)
+            event = self._next_event(tip, type_, data)
             open_call = tip.call if isinstance(call, _Same) else call
             after = Tip(
                 event.seq,
-                at,
+                event.at,
                 event.hash,
                 tip.state if isinstance(state, _Same) else state,
                 event.seq if new_instance else tip.segment,
@@ -130,9 +131,18 @@ class Actor:
             )
             if not isinstance(steps, Sequence):
                 steps = steps((event.seq, event.hash))
-            number = self._journal.append((*before, Append(self.id, event, after), *steps))
+            appended: list[Step] = [*before, Append(self.id, event, after)]
+            for note, its_data in notes:
+                following = self._next_event(after, note, its_data)
+                after = replace(after, seq=following.seq, at=following.at, hash=following.hash)
+                appended.append(Append(self.id, following, after))
+            number = self._journal.append((*appended, *steps))
             self._tip = after
             return event, number
+
+    def _next_event(self, tip: Tip, type_: str, data: bytes) -> Event:
+        at = self._clock.wall_us()
+        return make_event(tip.seq + 1, max(at, tip.at), tip.hash, type_, data)
 
     def history(self, until: int) -> Iterator[Event]:
         """The events up to seq `until`, also those that are queued: waits until they are on disk."""

@@ -8,15 +8,35 @@ from theater import limits
 from theater.engine import EndCall, Ended, Outcome, Returned
 from theater.handlers.port import HostCall
 from theater.manifest.model import Limits
+from theater.runtime.program import Program
 from theater.runtime.session import Session
 
 
-def finish_call(
+def finish_call(program: Program, session: Session, outcome: Outcome) -> Outcome:
+    """Let handlers record what is left at the end of a call, and give up what they hold for it.
+
+    Only where the end follows from the recording, and not from within a host call: how much output
+    is left at a deadline depends on the machine, and an event after a host call that trapped would
+    stand outside the call.
+    """
+    try:
+        if _ended_by_itself(outcome):
+            return _finished(program.finish, session, outcome)
+        return outcome
+    finally:
+        for release in program.release:
+            release(session)
+
+
+def _ended_by_itself(outcome: Outcome) -> bool:
+    return not isinstance(outcome, Ended) or (
+        outcome.cause is None and outcome.kind in ("trap", "fuel", "memory")
+    )
+
+
+def _finished(
     finish: Sequence[Callable[[HostCall], None]], session: Session, outcome: Outcome
 ) -> Outcome:
-    """Let handlers record what is left at the end of a call; they may end it otherwise."""
-    if isinstance(outcome, Ended) and outcome.kind in ("killed", "diverged"):
-        return outcome
     try:
         for each in finish:
             each(session)

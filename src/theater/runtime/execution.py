@@ -154,7 +154,7 @@ class Execution:
                 actor.manifest.limits.deadline_ms,
                 self._compute_long,
             )
-            outcome = finish_call(program.finish, session, outcome)
+            outcome = finish_call(program, session, outcome)
             left = session.finished()
             if left is not None and not isinstance(outcome, Ended):
                 outcome = Ended("diverged", None, f"event {left.seq}, {left.type}, did not come")

@@ -30,6 +30,13 @@ class Finishing(Protocol):
 
 
 @runtime_checkable
+class Releasing(Protocol):
+    """A handler that may hold something for a call, to be given up however the call ends."""
+
+    def release(self, call: HostCall) -> None: ...
+
+
+@runtime_checkable
 class Closing(Protocol):
     """A handler that holds something of the machine's."""
 
@@ -54,6 +61,7 @@ class Program:
     exports: frozenset[str]
     functions: tuple[HostFunction, ...]
     finish: tuple[Callable[[HostCall], None], ...]
+    release: tuple[Callable[[HostCall], None], ...]
     drop: Callable[[dict[str, object], str, int], None]
     init_takes_params: bool
     engine: Mapping[str, object]
@@ -148,6 +156,9 @@ class Handlers:
         finishing = tuple(
             cast(Finishing, handler).finish for handler in active if isinstance(handler, Finishing)
         )
+        releasing = tuple(
+            cast(Releasing, handler).release for handler in active if isinstance(handler, Releasing)
+        )
         dropping = tuple(
             cast(Dropping, handler).drop for handler in active if isinstance(handler, Dropping)
         )
@@ -161,6 +172,7 @@ class Handlers:
             frozenset(component.exports),
             functions,
             finishing,
+            releasing,
             drop,
             len(component.exports[INIT].params) > 1,
             engine,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from theater import limits
 from theater.chain import shapes
 from theater.chain.content import content_digest
 from theater.chain.event import Event
@@ -138,23 +139,30 @@ class Rerun:
                 seq, f"call {recorded.call.instance} of an instance", f"call {self.instance.calls}"
             )
         state = state_of(recorded.call.state, self.content, seq)
+        end = recorded.end
+        form = None if end is None or end.data is None else shapes.parse(end.type, end.data)
         outcome = self.instance.call(
             recorded.call.function,
             [state, *arguments_of(recorded, self.program, self.content)],
             session,
-            self.bounds.deadline_ms,
+            # A slower machine must not make a deadline of what was none.
+            limits.DEADLINE_MS_CEILING if reproducible(form) else self.bounds.deadline_ms,
         )
-        outcome = excess(finish_call(self.program.finish, session, outcome), self.bounds)
-        return self._compare(recorded, session, outcome, state)
+        outcome = excess(finish_call(self.program, session, outcome), self.bounds)
+        return self._compare(recorded, form, session, outcome, state)
 
     def _compare(
-        self, recorded: RecordedCall, session: Session, outcome: Outcome, state: bytes | None
+        self,
+        recorded: RecordedCall,
+        form: shapes.Form | None,
+        session: Session,
+        outcome: Outcome,
+        state: bytes | None,
     ) -> Divergence | None:
         end = recorded.end
         assert end is not None
         if session.divergence is not None:
             return session.divergence
-        form = shapes.parse(end.type, end.data) if end.data is not None else None
         if not reproducible(form):
             return None
         if session.beyond is not None:

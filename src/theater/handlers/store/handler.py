@@ -79,7 +79,7 @@ class StoreHandler:
         }
         return {INTERFACE: {name: HostFunction(Effect.RECORDED, run) for name, run in runs.items()}}
 
-    def finish(self, call: HostCall) -> None:
+    def release(self, call: HostCall) -> None:
         """Give up a store that a call claimed and did not come to change."""
         self._stores.release(call)
 
