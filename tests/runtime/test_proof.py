@@ -15,6 +15,7 @@ from tests.guests.components import built
 from tests.runtime.actors import Theater, guest, manifest
 from theater.chain import shapes
 from theater.journal.records import SetActor
+from theater.manifest.model import Limits
 
 INSTANCE_CALLS = (1, 3, 64)
 MESSAGES = 12
@@ -121,3 +122,21 @@ def test_an_actor_that_goes_on_under_another_engine_says_so_in_its_chain(stage: 
     stage.reopen()
     stage.ask(actor, b"four")
     assert stage.types(actor).count(shapes.ACTOR_ENGINE) == 1
+
+
+def test_the_limits_that_an_actor_started_with_hold_whatever_defaults_become(
+    stage: Theater, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = stage.start("counter", manifest("counter", instance_calls=2))
+    for _ in range(3):
+        stage.ask(actor, b"more")
+    original = Limits.__init__
+
+    def other(self: Limits, *args: object, **kwargs: object) -> None:
+        original(self, *args, **{"events_per_call": 1, "instance_calls": 1, **kwargs})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Limits, "__init__", other)
+    stage.reopen()
+    assert stage.ask(actor, b"more") == b"4"
+    assert stage.ask(actor, b"more") == b"5"
+    stage.prove(actor)

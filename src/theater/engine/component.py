@@ -87,7 +87,8 @@ class Component:
     def instance(self, limits: InstanceLimits | None = None) -> Instance:
         """A new instance, of which nothing runs before its first call.
 
-        UsageError if fuel is limited and the engine doesn't count it.
+        UsageError if fuel is limited and the engine doesn't count it, Unavailable if there are too
+        many instances.
         """
         limits = limits or InstanceLimits()
         if limits.fuel is not None and not self.fuel:

@@ -124,6 +124,9 @@ class Instance:
         """Whether it can't be called any more."""
         self.calls = 0
         """How many calls it has served, the one that ended it included."""
+        self._counted = False
+        _CENSUS.admit()
+        self._counted = True
 
     @property
     def guest_ms(self) -> float:
@@ -143,8 +146,7 @@ class Instance:
         `budget_ms` is of guest time: it stands still during host calls. `on_busy` is called once,
         on this thread, when the guest has computed 50 ms without a host call. NotFound for an
         export that isn't there, CodecError for arguments that are not of its type (nothing has run
-        then), Conflict if the instance is being called or is dead, Unavailable if there are too
-        many instances.
+        then), Conflict if the instance is being called or is dead.
         """
         if not self._lock.acquire(blocking=False):
             raise Conflict("this instance is in a call already", code="instance.busy")
@@ -227,7 +229,6 @@ class Instance:
         return entry
 
     def _open(self) -> None:
-        _CENSUS.admit()
         engine = self._component.engine_address
         self._store = native.new_store(engine, None, None)
         self._context = native.store_context(self._store)
@@ -276,4 +277,6 @@ class Instance:
         self._entries = {}
         if store:
             native.delete_store(store)
+        if self._counted:
+            self._counted = False
             _CENSUS.leave()

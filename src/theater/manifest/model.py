@@ -66,6 +66,12 @@ class Limits:
     mailbox: int = limits.MAILBOX
     fuel: int | None = None
 
+    @classmethod
+    def of_map(cls, named: Mapping[str, int]) -> Limits:
+        """The limits that `as_map` gave; names that this version doesn't know are passed over."""
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in named.items() if name in known})
+
     def as_map(self) -> dict[str, int]:
         """Every limit by name, as `actor-start` records them; without fuel if it has no bound."""
         named = {each.name: getattr(self, each.name) for each in fields(self)}

@@ -21,7 +21,8 @@ from theater.chain import shapes
 from theater.chain.content import content_digest
 from theater.chain.event import Event
 from theater.chain.tip import Ref
-from theater.engine import EndCall, Ended, GuestError, Outcome, Returned
+from theater.engine import EndCall, Ended, GuestError, Outcome, Returned, live_instances
+from theater.errors import Unavailable
 from theater.handlers.port import Waiting
 from theater.journal.records import (
     Answer,
@@ -39,20 +40,21 @@ from theater.runtime.ending import excess, finish_call
 from theater.runtime.fate import Ending, Fate, decide
 from theater.runtime.kinds import INIT
 from theater.runtime.program import Program
+from theater.runtime.residency import make_room
 from theater.runtime.router import Asking, Place
 from theater.runtime.services import Services
 from theater.runtime.session import CallPlace, Session, as_part
 
 log = logging.getLogger(__name__)
 
-SLEEP_S_MAX: Final = 3600.0
+SLEEP_S_MAX: Final = limits.WAIT_MS_MAX / 1000
 
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
     """How a call ended: its message's fate, and the kind and text of its error, None for a result.
 
-    `number` is that of the record that ended it.
+    `number` is that of the record that ended it. `failed` says that the actor failed with it.
     """
 
     function: str
@@ -60,6 +62,7 @@ class CallEnd:
     kind: str | None
     text: str
     number: int
+    failed: bool = False
 
 
 class Execution:
@@ -109,7 +112,7 @@ class Execution:
             new_instance=live.instance.calls == 0,
             now=now,
         )
-        actor.in_hand = message
+        actor.in_hand, actor.calling = message, function
         return CallPlace(actor.id, actor.name, event.seq, now, entropy)
 
     def adopt_wait(self, wait: str) -> None:
@@ -123,9 +126,9 @@ class Execution:
         place: CallPlace,
         function: str,
         arguments: Sequence[object],
-        recorded: Sequence[Event] = (),
+        recorded: Sequence[Event] | None = None,
     ) -> Outcome:
-        """Call the export; host calls are answered from `recorded` first."""
+        """Call the export; host calls of a call that is taken up are answered from `recorded` first."""
         actor, services = self.actor, self._services
         program, live = actor.program, actor.live
         assert program is not None
@@ -136,8 +139,9 @@ class Execution:
             program.drop,
             live.memory,
             services.journal,
-            recorded=recorded,
+            recorded=recorded or (),
             live=self,
+            resumed=recorded is not None,
             history=actor.history,
             salt=services.salt,
             events_max=actor.manifest.limits.events_per_call,
@@ -156,8 +160,10 @@ class Execution:
             )
             outcome = finish_call(program, session, outcome)
             left = session.finished()
-            if left is not None and not isinstance(outcome, Ended):
+            if left is not None and _follows(outcome):
                 outcome = Ended("diverged", None, f"event {left.seq}, {left.type}, did not come")
+            if session.resumed:
+                self.took_up(place.call)
             return outcome
         finally:
             actor.running = None
@@ -185,24 +191,18 @@ class Execution:
     def end(self, outcome: Outcome, function: str) -> CallEnd:
         """Record how the call ended with everything that belongs to it."""
         actor = self.actor
-        if not isinstance(outcome, Returned) or actor.live is None or actor.live.instance.dead:
-            self._drop_dead_instance()
         outcome = excess(outcome, actor.manifest.limits)
+        if isinstance(outcome, Ended):
+            drop_instance(actor)
         end = (
             self._end_well(outcome, function)
             if isinstance(outcome, Returned)
             else self._end_badly(outcome, function)
         )
-        actor.in_hand = None
+        actor.in_hand, actor.calling = None, ""
         for wait in self._waits:
             self._services.router.close_wait(wait)
         return end
-
-    def _drop_dead_instance(self) -> None:
-        live = self.actor.live
-        if live is not None and live.instance.dead:
-            live.instance.close()
-            self.actor.live = None
 
     def _end_well(self, outcome: Returned, function: str) -> CallEnd:
         actor, message = self.actor, self.message
@@ -259,12 +259,16 @@ class Execution:
             Ending(
                 kind,
                 0 if message is None else message.attempt,
-                ends=actor.stop_requested is not None,
+                ends=actor.stop_requested is not None or actor.shutdown,
                 poisoned=self._poisoned,
                 errors_fail=actor.manifest.errors is Errors.FAIL,
             )
         )
         before = self._closing()
+        notes, fails = self._notes(kind, text, fate, function)
+        if fails:
+            outcome_ = Answer(False, text[: limits.ERROR_MESSAGE_BYTES_MAX].encode())
+            before.append(SetActor(actor.id, status="failed", outcome=outcome_))
 
         def record(
             build: Callable[[Place | None], Sequence[Step]],
@@ -272,7 +276,9 @@ class Execution:
             def steps(place: Place) -> Sequence[Step]:
                 return settle_as(build(place), fate, kind)
 
-            event, number = actor.record(shapes.WASM_ERROR, data, steps, before=before, call=None)
+            event, number = actor.record(
+                shapes.WASM_ERROR, data, steps, before=before, notes=notes, call=None
+            )
             self._number = number
             return (event.seq, event.hash), number
 
@@ -285,7 +291,26 @@ class Execution:
         else:
             error = text if kind == "error" else _failure_text(actor.id, kind, code)
             services.router.conclude(message, Answer(False, error.encode()), record)
-        return CallEnd(function, fate, kind, text, self._number)
+        if kind == "error" and actor.manifest.errors is Errors.FAIL:
+            drop_instance(actor)
+        return CallEnd(function, fate, kind, text, self._number, fails)
+
+    def _notes(
+        self, kind: str, text: str, fate: Fate, function: str
+    ) -> tuple[list[tuple[str, bytes]], bool]:
+        """The notes that follow a bad end in its record, and whether the actor has failed with it."""
+        salt, message = self._services.salt, self.message
+        notes: list[tuple[str, bytes]] = []
+        if fate is Fate.ASIDE and message is not None:
+            aside = shapes.note(salt(), "node", kind, {"message": message.id})
+            notes.append((shapes.MESSAGE_ASIDE, aside))
+        if function == INIT or kind == "diverged":
+            notes.append((shapes.ACTOR_FAIL, shapes.note(salt(), "node", text[:1000])))
+            return notes, True
+        if fate in (Fate.AGAIN, Fate.ASIDE):
+            # A failure: the actor goes on with its last state, in a new instance.
+            notes.append((shapes.ACTOR_RESTART, shapes.note(salt(), "supervisor", kind)))
+        return notes, False
 
     def _closing(self) -> list[Step]:
         """What ends with the call besides itself: its waits, and the count of deaths in it."""
@@ -339,6 +364,11 @@ class Execution:
         """Send a request and wait for its answer."""
         assert self._session is not None
         wait = ids.message_id(derived)
+        input_digest = sha256(input).digest()
+        if wait in self._waits:
+            opened = self._services.journal.wait_row(wait)
+            if opened is not None and opened[0].input_digest != input_digest:
+                raise EndCall("diverged", None, "the request that was waiting had another input")
         self._waits.add(wait)
         answer = self._services.router.ask(
             waiting,
@@ -348,7 +378,7 @@ class Execution:
                 number,
                 wait,
                 self.head,
-                sha256(input).digest(),
+                input_digest,
                 lambda: self.killed,
                 self._session.on_cancel,
             ),
@@ -361,10 +391,12 @@ class Execution:
         """The step that ends a wait; it is forgotten with the record that the step stands in."""
         return (CloseWait(ids.message_id(derived)),)
 
-    def sleep(self, seconds: float) -> None:
-        """Wait for real, or until the call is killed."""
-        with self._services.dispatcher.blocking():
-            self._cancelled.wait(min(seconds, SLEEP_S_MAX))
+    def sleep_until(self, wall_ns: int) -> None:
+        """Wait for real until a wall time, or until the call is killed; not again what was slept."""
+        left = wall_ns / 1e9 - self._services.clock.wall_us() / 1e6
+        if left > 0:
+            with self._services.dispatcher.blocking():
+                self._cancelled.wait(min(left, SLEEP_S_MAX))
 
     def outstanding(self) -> list[str]:
         """Ids of the requests that the actor has not answered, oldest first."""
@@ -379,9 +411,12 @@ class Execution:
 
 
 def fresh_instance(services: Services, actor: Actor) -> LiveInstance:
-    """Return the instance that the next call goes to, a new one where the old one has served enough."""
+    """Return the instance that the next call goes to, a new one where the old one has served enough.
+
+    Unavailable if there is no room for another instance now, or the component can't be loaded now.
+    """
     bounds = actor.manifest.limits
-    program = actor.program or services.program(actor)
+    program = actor.program or _load(services, actor)
     actor.program = program
     if actor.engine != program.engine_digest:
         note_engine(services, actor, program)
@@ -391,12 +426,37 @@ def fresh_instance(services: Services, actor: Actor) -> LiveInstance:
         or live.instance.calls >= bounds.instance_calls
         or live.instance.guest_ms >= limits.INSTANCE_GUEST_MS_MAX
     ):
-        live.instance.close()
+        drop_instance(actor)
         live = None
     if live is None:
-        live = LiveInstance(program.new_instance(bounds))
-        actor.live = live
+        if live_instances() >= limits.LIVE_INSTANCES_MAX:
+            make_room(services.router.actors.values())
+        live = actor.live = LiveInstance(program.new_instance(bounds))
     return live
+
+
+def _load(services: Services, actor: Actor) -> Program:
+    try:
+        return services.program(actor)
+    except OSError as error:
+        raise Unavailable(
+            f"the component of actor {actor.id} can't be loaded now: {error}",
+            code="component.unavailable",
+        ) from error
+
+
+def drop_instance(actor: Actor) -> None:
+    """Give an instance up; the next call has a new one."""
+    live, actor.live = actor.live, None
+    if live is not None:
+        live.instance.close()
+
+
+def _follows(outcome: Outcome) -> bool:
+    """Whether an end is the guest's own doing, and not a fact from outside."""
+    return not isinstance(outcome, Ended) or (
+        outcome.kind not in shapes.NOT_REPRODUCIBLE and outcome.kind != "diverged"
+    )
 
 
 def note_engine(services: Services, actor: Actor, program: Program) -> None:

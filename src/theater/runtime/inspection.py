@@ -16,6 +16,7 @@ from theater.handlers.grant_types import GRANT_TYPES
 from theater.journal.port import Journal
 from theater.journal.records import ActorRow
 from theater.manifest import parse
+from theater.manifest.model import Limits
 from theater.runtime import opening
 from theater.runtime.info import ActorInfo, of_actor, of_row
 from theater.runtime.programs import Programs
@@ -131,7 +132,8 @@ class Inspection:
         if kept is None:
             raise NotFound("the manifest of this chain is gone", code="replay.gone")
         manifest = parse(kept[1].decode(), grant_types=GRANT_TYPES)
-        return Loaded(self._programs.program(start.component, manifest), manifest.limits)
+        program = self._programs.program(start.component, manifest)
+        return Loaded(program, Limits.of_map(start.limits))
 
     def _row(self, actor: str) -> ActorRow:
         self._settle()

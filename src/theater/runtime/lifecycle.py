@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 
+from theater import limits
 from theater.chain import shapes
-from theater.errors import JournalFailed, TheaterError
+from theater.engine import Ended
+from theater.errors import JournalFailed, TheaterError, Unavailable
 from theater.journal.records import ActorStatus, Answer, Message, SetActor
 from theater.runtime.actor import Actor
 from theater.runtime.execution import CallEnd, Execution, fresh_instance
-from theater.runtime.fate import Fate
 from theater.runtime.kinds import INIT, KINDS
 from theater.runtime.recovery import take_up
 from theater.runtime.services import Services
@@ -28,6 +29,12 @@ def run_actor(services: Services, actor: Actor, batch: int) -> bool:
         _work(services, actor, batch)
     except JournalFailed:
         return False  # the node stops; the actor stays claimed so that nobody runs it
+    except Unavailable as error:
+        log.warning("actor %s has to wait: %s", actor.id, error.message)
+        services.retry(actor)
+        with actor.mailbox.lock:
+            actor.scheduled = False
+        return False
     except Exception:
         log.exception("actor %s failed inside the runtime", actor.id)
         fail_actor(services, actor, "an error of the runtime; see the log")
@@ -66,6 +73,8 @@ def _work(services: Services, actor: Actor, batch: int) -> None:
 def _initialise(services: Services, actor: Actor) -> None:
     try:
         fresh_instance(services, actor)
+    except Unavailable:
+        raise
     except TheaterError as error:
         fail_actor(services, actor, error.message)
         return
@@ -82,6 +91,9 @@ def _handle(services: Services, actor: Actor, message: Message) -> None:
     kind = KINDS[message.kind]
     try:
         fresh_instance(services, actor)
+    except Unavailable:
+        actor.mailbox.push_front(message)
+        raise
     except TheaterError as error:
         services.router.fail_message(message, error.code, error.message)
         fail_actor(services, actor, error.message)
@@ -99,20 +111,12 @@ def _handle(services: Services, actor: Actor, message: Message) -> None:
 
 
 def _after_call(services: Services, actor: Actor, end: CallEnd) -> None:
-    if end.function == INIT:
-        if end.kind is None:
-            actor.status = "running"
-            services.started(actor, end.number)
-        else:
-            fail_actor(services, actor, end.text)
-    elif end.kind == "diverged":
-        fail_actor(services, actor, end.text)
-    elif end.fate in (Fate.AGAIN, Fate.ASIDE) and actor.stop_requested is None:
-        # A failure: the actor goes on with its last state, in a new instance.
-        data = shapes.note(services.salt(), "supervisor", end.kind or "")
-        actor.record(shapes.ACTOR_RESTART, data)
-        if end.kind == "error":
-            actor.passivate()
+    if end.failed:
+        actor.outcome = Answer(False, end.text[: limits.ERROR_MESSAGE_BYTES_MAX].encode())
+        _clear(services, actor, "failed", end.number)
+    elif end.function == INIT:
+        actor.status = "running"
+        services.started(actor, end.number)
 
 
 def _stop(services: Services, actor: Actor, by: str, why: str) -> None:
@@ -122,6 +126,14 @@ def _stop(services: Services, actor: Actor, by: str, why: str) -> None:
 
 def fail_actor(services: Services, actor: Actor, text: str) -> None:
     """End an actor that can't go on; whoever waits on it is answered."""
+    if actor.ended:
+        return
+    if actor.tip.call is not None:
+        # What is open can't be finished: its message and whoever waits for it must not be forgotten.
+        execution = Execution(services, actor, actor.in_hand, poisoned=True)
+        for wait, _ in services.journal.waits(actor.id):
+            execution.adopt_wait(wait.id)
+        _after_call(services, actor, execution.end(Ended("host", None, text), actor.calling))
     if not actor.ended:
         _end(services, actor, shapes.ACTOR_FAIL, "node", text, Answer(False, text.encode()))
 
@@ -130,15 +142,20 @@ def _end(
     services: Services, actor: Actor, note: str, by: str, why: str, outcome: Answer | None
 ) -> None:
     status: ActorStatus = "stopped" if note == shapes.ACTOR_STOP else "failed"
-    left = [*actor.outstanding.values(), *actor.mailbox.close()]
-    actor.outstanding.clear()
     actor.outcome = outcome
     _, number = actor.record(
         note,
         shapes.note(services.salt(), by, why[:1000]),
         (SetActor(actor.id, status=status, outcome=outcome),),
     )
+    _clear(services, actor, status, number)
+
+
+def _clear(services: Services, actor: Actor, status: ActorStatus, number: int) -> None:
+    """Answer everybody who still waits on an actor whose end is recorded."""
     actor.status = status
+    left = [*actor.outstanding.values(), *actor.mailbox.close()]
+    actor.outstanding.clear()
     for message in left:
         services.router.fail_message(message, "actor.ended", f"actor {actor.id} has ended")
     actor.passivate()

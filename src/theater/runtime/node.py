@@ -53,6 +53,7 @@ from theater.runtime.inspection import Inspection
 from theater.runtime.lifecycle import run_actor
 from theater.runtime.program import Program
 from theater.runtime.programs import Programs
+from theater.runtime.recovery import forgive_close
 from theater.runtime.registry import standard_handlers
 from theater.runtime.router import Router
 from theater.runtime.services import Services
@@ -68,6 +69,7 @@ SWITCH_INTERVAL_S: Final = 0.0005
 
 CLOSE_S: Final = 5.0
 SWEEP_S: Final = 1.0
+RETRY_S: Final = 1.0
 FORGET_S: Final = 600.0
 STARTERS: Final = 4
 NODE: Final = "outside"
@@ -95,6 +97,7 @@ class Node(Inspection):
             lambda actor: self._programs.program(actor.component, actor.manifest),
             self._when_started,
             self._when_ended,
+            lambda actor: self._later(RETRY_S, actor),
         )
         self._timers = Timers(settings.clock)
         self._starters = ThreadPoolExecutor(STARTERS, "theater-starter")
@@ -144,6 +147,7 @@ class Node(Inspection):
         closing = Unavailable("this node is closing; ask again later", code="node.closing")
         self._router.close(closing)
         self._give_up_waiting(closing)
+        forgive_close(self._services)
         self.journal.close()
         for actor in list(self._router.actors.values()):
             running = actor.running
@@ -297,6 +301,7 @@ class Node(Inspection):
             manifest = parse(
                 kept[1].decode(), grant_types=GRANT_TYPES, path=row.manifest_path or None
             )
+            manifest = replace(manifest, limits=opening.recorded_limits(self.journal, row.id))
         return Actor(
             row,
             manifest,
@@ -319,6 +324,9 @@ class Node(Inspection):
             if found.status == "starting" or self._starting.pop(actor, None) is None:
                 return
         self._complete(future, self.info(actor), self.journal.appended())
+
+    def _later(self, seconds: float, actor: Actor) -> None:
+        self._timers.after(seconds, lambda: self._router.wake(actor))
 
     def _when_started(self, actor: Actor, number: int) -> None:
         future = self._starting.pop(actor.id, None)

@@ -13,9 +13,10 @@ from dataclasses import replace
 from theater.chain import shapes
 from theater.chain.event import ZERO_HASH, Event, make_event
 from theater.chain.tip import Ref, Tip
-from theater.errors import TheaterError
+from theater.errors import IntegrityError, TheaterError
 from theater.journal.port import Journal
 from theater.journal.records import ActorRow, CloseWait, Message
+from theater.manifest.model import Limits
 from theater.runtime.actor import Actor
 from theater.runtime.router import Wait
 from theater.runtime.services import Services
@@ -28,17 +29,17 @@ STEP_BACK = 256
 def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
     """Fill the router with what the journal holds, then wake every actor that has something to do."""
     journal, router = services.journal, services.router
-    _load_actors(journal, router.actors, restored)
+    unreadable = _load_actors(journal, router.actors, restored)
     for wait, answer in journal.waits():
         if wait.actor in router.actors:
             router.waits[wait.id] = Wait(answer)
-        else:
+        elif wait.actor not in unreadable:
             journal.append((CloseWait(wait.id),))
     messages = journal.messages()
     router.start_positions_at(1 + max((m.position for m in messages), default=0))
     for message in messages:
         actor = router.actors.get(message.receiver)
-        if message.state in ("dead", "aside"):
+        if message.state in ("dead", "aside") or message.receiver in unreadable:
             continue
         if actor is None:
             router.fail_message(message, "actor.ended", f"actor {message.receiver} has ended")
@@ -51,7 +52,9 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
 
 def _load_actors(
     journal: Journal, actors: dict[str, Actor], restored: Callable[[ActorRow], Actor]
-) -> None:
+) -> set[str]:
+    """Returns those that this version can't read; they and all of theirs are left as they are."""
+    unreadable = set()
     after = -1
     while rows := journal.actors(after=after):
         for row in rows:
@@ -59,7 +62,9 @@ def _load_actors(
                 actors[row.id] = restored(row)
             except TheaterError as error:
                 log.error("actor %s (%s) can't be loaded: %s", row.id, row.name, error.message)
+                unreadable.add(row.id)
         after = rows[-1].number
+    return unreadable
 
 
 def _place(actor: Actor, message: Message) -> None:
@@ -69,6 +74,16 @@ def _place(actor: Actor, message: Message) -> None:
         actor.in_hand = message
     else:
         actor.mailbox.restore(replace(message, state="waiting"))
+
+
+def recorded_limits(journal: Journal, actor: str) -> Limits:
+    """Return the limits that an actor was started with: a later default must not change them."""
+    first = next(journal.events(actor, 0, 1), None)
+    if first is None or first.data is None:
+        raise IntegrityError(f"the actor-start of {actor} is gone", code="replay.gone")
+    start = shapes.parse(first.type, first.data)
+    assert isinstance(start, shapes.Start)
+    return Limits.of_map(start.limits)
 
 
 def first_event(at: int, data: bytes, state: Ref | None) -> tuple[Event, Tip]:

@@ -54,8 +54,8 @@ class LiveCall(Protocol):
         """The steps that end a wait, for the record of its host call's event."""
         ...
 
-    def sleep(self, seconds: float) -> None:
-        """Wait for real, or until the call is killed."""
+    def sleep_until(self, wall_ns: int) -> None:
+        """Wait for real until a wall time, nanoseconds since the epoch, or until the call is killed."""
         ...
 
     def outstanding(self) -> list[str]:

@@ -14,12 +14,26 @@ from typing import Final, Protocol, cast, runtime_checkable
 
 from theater.engine import Component, Engine, ImportedFunction, Instance, InstanceLimits
 from theater.errors import ComponentError, Denied
+from theater.handlers.actor import types as actor
+from theater.handlers.message_server import types as message_server
 from theater.handlers.port import Effect, Handler, HostCall, HostFunction, Trap
 from theater.manifest.grants import Grant
 from theater.manifest.interfaces import ALWAYS, canonical, missing_handlers
 from theater.manifest.model import Limits, Manifest
-from theater.runtime.kinds import INIT
+from theater.runtime.kinds import CLIENT, INIT
 from theater.values import cbor
+from theater.values.syntax import spell_function
+from theater.values.types import FuncType
+
+
+_EXPORTS: Final[Mapping[str, tuple[FuncType, ...]]] = {
+    INIT: (actor.INIT, actor.OLDER_INIT),
+    **{f"{CLIENT}/{name}": (wit,) for name, wit in message_server.CALLBACKS.items()},
+}
+"""What is called of an actor, and the types that it may have; the first is today's."""
+
+_SPELLED_CHARS_MAX: Final = 400
+"""How much of a type is shown: a guest's may be as large as it likes."""
 
 
 @runtime_checkable
@@ -117,7 +131,10 @@ class Handlers:
         return engine.linked(sha256, self.recorded)
 
     def load(self, engine: Engine, wasm: bytes) -> Component:
-        """Compile a component, or take it from the cache; ComponentError if it is no actor."""
+        """Compile a component, or take it from the cache; ComponentError if it is no actor.
+
+        That is: it exports `init`, and what it exports to be called has the type that it is called by.
+        """
         component = engine.load(wasm, recorded=self.recorded)
         if INIT not in component.exports:
             raise ComponentError(
@@ -125,6 +142,10 @@ class Handlers:
                 "see docs/actors.md",
                 code="component.not_an_actor",
             )
+        for name, expected in _EXPORTS.items():
+            found = component.exports.get(name)
+            if found is not None and not any(_same(found, each) for each in expected):
+                raise _mistyped("exports", name, found, expected[0], "export_type")
         return component
 
     def bind(
@@ -135,6 +156,8 @@ class Handlers:
         engine: Mapping[str, object],
     ) -> Program:
         """Find the function for each import under these grants; Denied lists every one without.
+
+        ComponentError for an import that nothing provides, or not with the type that it is imported by.
 
         `engine` are the facts of the engine that the component was compiled by.
         """
@@ -184,6 +207,8 @@ class Handlers:
     ) -> HostFunction:
         found = tables.get(imported.interface, {}).get(imported.function)
         if found is not None:
+            if found.type is not None and not _same(imported.type, found.type):
+                raise _mistyped("imports", imported.name, imported.type, found.type, "import_type")
             return found
         if not imported.interface.startswith("wasi:"):
             raise ComponentError(
@@ -197,3 +222,28 @@ class Handlers:
             raise Trap("denied", text)
 
         return HostFunction(Effect.RECORDED, refuse)
+
+
+def _same(found: FuncType, expected: FuncType) -> bool:
+    """Whether values pass as they should: the names of parameters are nobody's business."""
+    return found.result == expected.result and [wit for _, wit in found.params] == [
+        wit for _, wit in expected.params
+    ]
+
+
+def _mistyped(
+    verb: str, name: str, found: FuncType, expected: FuncType, code: str
+) -> ComponentError:
+    texts = [spell_function(each) for each in (found, expected)]
+    shown, wanted = (
+        text if len(text) <= _SPELLED_CHARS_MAX else f"{text[:_SPELLED_CHARS_MAX]}…"
+        for text in texts
+    )
+    return ComponentError(
+        f"the component {verb} {name} as\n    {shown}\nbut here it is\n    {wanted}\n"
+        "Build the component against the WIT that `theater wit` writes.",
+        code=f"component.{code}",
+        function=name,
+        found=shown,
+        expected=wanted,
+    )

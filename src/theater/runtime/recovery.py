@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 
 from theater.engine import Ended, Outcome
-from theater.errors import TheaterError
+from theater.errors import CodecError, IntegrityError, JournalFailed
 from theater.journal.records import SetActor
 from theater.runtime.actor import Actor, LiveInstance
 from theater.runtime.execution import CallEnd, Execution, fresh_instance
@@ -48,7 +48,8 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
             if poisoned
             else _run_again(services, actor, calls, opened, execution)
         )
-    except TheaterError as error:
+    except (IntegrityError, CodecError) as error:
+        # What was recorded can't be read: that won't change. All else is for another try.
         outcome = Ended("diverged", None, error.message, error)
     end = execution.end(outcome, opened.call.function)
     actor.interrupted = False
@@ -110,3 +111,13 @@ def _run_again(
         arguments_of(opened, program, services.journal),
         opened.events,
     )
+
+
+def forgive_close(services: Services) -> None:
+    """Before an orderly end of the process: what it interrupts is no death."""
+    interrupted = [a for a in list(services.router.actors.values()) if a.tip.call is not None]
+    try:
+        for actor in interrupted:
+            services.journal.append((SetActor(actor.id, deaths=actor.deaths - 1),))
+    except JournalFailed:
+        log.warning("the journal has failed; the next start counts %d deaths", len(interrupted))

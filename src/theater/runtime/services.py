@@ -21,6 +21,7 @@ class Services:
 
     `program` loads what an actor runs, if it isn't loaded. `started` and `ended` are told of an
     actor whose `init` has returned, and of one that stopped or failed, with the record's number.
+    `retry` comes back to an actor that can't be run now.
     """
 
     journal: Journal
@@ -31,6 +32,7 @@ class Services:
     program: Callable[[Actor], Program]
     started: Callable[[Actor, int], None]
     ended: Callable[[Actor, int], None]
+    retry: Callable[[Actor], None]
 
     def salt(self) -> bytes:
         """16 fresh random bytes."""

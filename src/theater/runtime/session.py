@@ -62,6 +62,7 @@ class Session:
         *,
         recorded: Sequence[Event] = (),
         live: LiveCall | None = None,
+        resumed: bool = False,
         history: Callable[[int], Iterator[Event]] | None = None,
         salt: Callable[[], bytes],
         events_max: int = limits.EVENTS_PER_CALL,
@@ -82,6 +83,7 @@ class Session:
         self._recorded = recorded
         self._next = 0
         self._live = live
+        self._resumed = resumed
         self._history = history
         self._salt = salt
         self._events_max = events_max
@@ -121,6 +123,11 @@ class Session:
     def resource_dropped(self, name: str, number: int) -> None:
         """Tell the handler that the guest gave a resource up."""
         self._drop(self.memory, name, number)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the call was taken up and has not yet gone on for real."""
+        return self._resumed
 
     def finished(self) -> Event | None:
         """Return the first recorded event that the guest did not ask for, None if there is none."""
@@ -241,10 +248,9 @@ class Session:
             raise EndCall("diverged", None, f"the recording ends before a call of {name}")
         if live.killed is not None:
             raise EndCall(live.killed, None, "the call was killed")
-        if self._recorded:
+        if self._resumed:
+            self._resumed = False
             live.took_up(self.call)
-            self._recorded = ()
-            self._next = 0
         return live
 
     def _begin(self) -> None:
@@ -371,7 +377,7 @@ class Session:
         """Advance the virtual clock; waits for real where the call is live."""
         self.slept_ns += duration
         if self._next >= len(self._recorded) and self._live is not None:
-            self._live.sleep(duration / 1e9)
+            self._live.sleep_until(self.now_ns())
             if self._live.killed is not None:
                 raise EndCall(self._live.killed, None, "the call was killed")
 
