@@ -14,6 +14,7 @@ from typing import Protocol
 
 from theater.chain.event import Event
 from theater.journal.records import Message, Step
+from theater.values.types import FuncType
 
 
 class Effect(Enum):
@@ -35,10 +36,17 @@ class Effect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class HostFunction:
-    """One function that a guest may import. `run` gets the HostCall and the guest's arguments."""
+    """One function that a guest may import. `run` gets the HostCall and the guest's arguments.
+
+    `type` is the only one under which a component may import it, so that `run` need not look at what
+    it is given; every function of a `theater:` interface has one. WASI's have None: a guest that
+    imports them wrongly gets an error, or a trap, of its own call, since nothing of their arguments
+    is kept but as the CBOR that the engine made of them.
+    """
 
     effect: Effect
     run: Callable[..., object]
+    type: FuncType | None = None
 
 
 @dataclass(frozen=True, slots=True)

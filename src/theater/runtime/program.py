@@ -25,7 +25,6 @@ from theater.values import cbor
 from theater.values.syntax import spell_function
 from theater.values.types import FuncType
 
-
 _EXPORTS: Final[Mapping[str, tuple[FuncType, ...]]] = {
     INIT: (actor.INIT, actor.OLDER_INIT),
     **{f"{CLIENT}/{name}": (wit,) for name, wit in message_server.CALLBACKS.items()},
@@ -112,6 +111,11 @@ class Handlers:
             if function.effect is Effect.VIRTUAL
         )
 
+    @property
+    def types(self) -> frozenset[str]:
+        """The types of all handlers, as manifests name them."""
+        return frozenset(self._by_type)
+
     def always(self) -> dict[str, Grant]:
         """The grants that every actor has."""
         return {type_: self.grant_types[type_]() for type_ in ALWAYS if type_ in self.grant_types}
@@ -127,26 +131,16 @@ class Handlers:
                 handler.close()
 
     def loaded(self, engine: Engine, sha256: bytes) -> Component | None:
-        """The component of that hash, if it was loaded lately."""
-        return engine.linked(sha256, self.recorded)
+        """The component of that hash, if it was loaded lately; ComponentError as for `load`."""
+        found = engine.linked(sha256, self.recorded)
+        return None if found is None else _checked(found)
 
     def load(self, engine: Engine, wasm: bytes) -> Component:
         """Compile a component, or take it from the cache; ComponentError if it is no actor.
 
         That is: it exports `init`, and what it exports to be called has the type that it is called by.
         """
-        component = engine.load(wasm, recorded=self.recorded)
-        if INIT not in component.exports:
-            raise ComponentError(
-                "the component does not export theater:simple/actor, so it is not an actor; "
-                "see docs/actors.md",
-                code="component.not_an_actor",
-            )
-        for name, expected in _EXPORTS.items():
-            found = component.exports.get(name)
-            if found is not None and not any(_same(found, each) for each in expected):
-                raise _mistyped("exports", name, found, expected[0], "export_type")
-        return component
+        return _checked(engine.load(wasm, recorded=self.recorded))
 
     def bind(
         self,
@@ -224,6 +218,20 @@ class Handlers:
         return HostFunction(Effect.RECORDED, refuse)
 
 
+def _checked(component: Component) -> Component:
+    if INIT not in component.exports:
+        raise ComponentError(
+            "the component does not export theater:simple/actor, so it is not an actor; "
+            "see docs/actors.md",
+            code="component.not_an_actor",
+        )
+    for name, expected in _EXPORTS.items():
+        found = component.exports.get(name)
+        if found is not None and not any(_same(found, each) for each in expected):
+            raise _mistyped("exports", name, found, expected[0], "export_type")
+    return component
+
+
 def _same(found: FuncType, expected: FuncType) -> bool:
     """Whether values pass as they should: the names of parameters are nobody's business."""
     return found.result == expected.result and [wit for _, wit in found.params] == [
@@ -241,7 +249,7 @@ def _mistyped(
     )
     return ComponentError(
         f"the component {verb} {name} as\n    {shown}\nbut here it is\n    {wanted}\n"
-        "Build the component against the WIT that `theater wit` writes.",
+        "Build it again, against the interfaces of this version.",
         code=f"component.{code}",
         function=name,
         found=shown,

@@ -19,6 +19,7 @@ from theater.handlers.http_client.grant import HttpClientGrant
 from theater.handlers.http_client.request import Outgoing, check_request
 from theater.handlers.http_client.scope import Scope
 from theater.handlers.http_client.secrets import Added, resolve
+from theater.handlers.http_client.types import TYPES
 from theater.handlers.port import Effect, HostCall, HostFunction, Intent
 from theater.values.types import Err, Ok
 
@@ -53,7 +54,11 @@ class HttpClientHandler:
         if not isinstance(grant, HttpClientGrant):
             raise TypeError("the HTTP client needs an HttpClientGrant")
         return {
-            INTERFACE: {"send-http": HostFunction(Effect.EXTERNAL, partial(self._send_http, grant))}
+            INTERFACE: {
+                "send-http": HostFunction(
+                    Effect.EXTERNAL, partial(self._send_http, grant), TYPES["send-http"]
+                )
+            }
         }
 
     def close(self) -> None:

@@ -5,11 +5,12 @@ Source: message-server.wit beside this file. Channels are refused with `channel.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from theater.errors import TheaterError
 from theater.handlers.message_server.grant import MessageServerGrant
+from theater.handlers.message_server.types import TYPES
 from theater.handlers.port import Effect, HostCall, HostFunction, RouterPort, Waiting
 from theater.ids import message_id
 from theater.journal.records import Enqueue, Message
@@ -31,16 +32,19 @@ class MessageServerHandler:
         """Its functions under a MessageServerGrant."""
         assert isinstance(grant, MessageServerGrant)
         bound = _Bound(self._router, grant)
+        runs: dict[str, tuple[Effect, Callable[..., object]]] = {
+            "send": (Effect.RECORDED, bound.send),
+            "request": (Effect.WAITING, bound.request),
+            "open-channel": (Effect.RECORDED, _no_channels),
+            "send-on-channel": (Effect.RECORDED, _no_channels),
+            "close-channel": (Effect.RECORDED, _no_channels),
+            "list-outstanding-requests": (Effect.RECORDED, _list_outstanding),
+            "respond-to-request": (Effect.RECORDED, bound.respond),
+            "cancel-request": (Effect.RECORDED, bound.cancel),
+        }
         return {
             INTERFACE: {
-                "send": HostFunction(Effect.RECORDED, bound.send),
-                "request": HostFunction(Effect.WAITING, bound.request),
-                "open-channel": HostFunction(Effect.RECORDED, _no_channels),
-                "send-on-channel": HostFunction(Effect.RECORDED, _no_channels),
-                "close-channel": HostFunction(Effect.RECORDED, _no_channels),
-                "list-outstanding-requests": HostFunction(Effect.RECORDED, _list_outstanding),
-                "respond-to-request": HostFunction(Effect.RECORDED, bound.respond),
-                "cancel-request": HostFunction(Effect.RECORDED, bound.cancel),
+                name: HostFunction(effect, run, TYPES[name]) for name, (effect, run) in runs.items()
             }
         }
 

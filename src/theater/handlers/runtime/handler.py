@@ -10,6 +10,7 @@ from typing import Final
 
 from theater import limits
 from theater.handlers.port import Effect, HostCall, HostFunction
+from theater.handlers.runtime.types import TYPES
 from theater.values.types import Err, Ok
 
 INTERFACE: Final = "theater:simple/runtime"
@@ -59,8 +60,8 @@ def _shutdown(call: HostCall, data: bytes | None) -> Ok | Err:
 
 _FUNCTIONS: Final = {
     INTERFACE: {
-        "log": HostFunction(Effect.RECORDED, _log),
-        "get-chain": HostFunction(Effect.HISTORY, _get_chain),
-        "shutdown": HostFunction(Effect.RECORDED, _shutdown),
+        "log": HostFunction(Effect.RECORDED, _log, TYPES["log"]),
+        "get-chain": HostFunction(Effect.HISTORY, _get_chain, TYPES["get-chain"]),
+        "shutdown": HostFunction(Effect.RECORDED, _shutdown, TYPES["shutdown"]),
     }
 }

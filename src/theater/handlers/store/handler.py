@@ -23,6 +23,7 @@ from theater.errors import (
 )
 from theater.handlers.port import Effect, HostCall, HostFunction
 from theater.handlers.store.grant import StoreGrant
+from theater.handlers.store.types import TYPES
 from theater.ids import store_id as store_id_of
 from theater.journal.port import StoreImage
 from theater.journal.records import NewStore
@@ -77,7 +78,11 @@ class StoreHandler:
             "list-all-content": bound.list_all_content,
             "calculate-total-size": bound.calculate_total_size,
         }
-        return {INTERFACE: {name: HostFunction(Effect.RECORDED, run) for name, run in runs.items()}}
+        return {
+            INTERFACE: {
+                name: HostFunction(Effect.RECORDED, run, TYPES[name]) for name, run in runs.items()
+            }
+        }
 
     def release(self, call: HostCall) -> None:
         """Give up a store that a call claimed and did not come to change."""
