@@ -53,7 +53,7 @@ quick: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m 'not slow'
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m 'not slow' --hypothesis-profile quick
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix

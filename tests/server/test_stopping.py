@@ -19,6 +19,8 @@ from theater.client import Client
 from theater.errors import TheaterError, Unavailable
 from theater.server.credentials import read_running, read_token
 
+pytestmark = pytest.mark.slow
+
 FAILING = """
 import sys
 from pathlib import Path
