@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -46,6 +47,7 @@ from theater.manifest.grants import as_map
 from theater.manifest.model import Manifest
 from theater.runtime import opening
 from theater.runtime.actor import Actor
+from theater.runtime.answers import clipped
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
 from theater.runtime.info import ActorInfo, of_actor
@@ -101,11 +103,13 @@ class Node(Inspection):
         )
         self._timers = Timers(settings.clock)
         self._starters = ThreadPoolExecutor(STARTERS, "theater-starter")
-        self._lock = threading.Lock()
+        # Reentrant: a journal may tell of its failure on the thread that appends.
+        self._lock = threading.RLock()
         self._numbers = journal.next_number()
         self._starting: dict[str, Future[ActorInfo]] = {}
         self._waiting: dict[str, list[Future[ActorInfo]]] = {}
         self._closed = False
+        self._over: TheaterError | None = None
         journal.on_failure(self._fail)
 
     @classmethod
@@ -165,15 +169,21 @@ class Node(Inspection):
     # Components and actors
 
     def add_component(self, wasm: bytes) -> str:
-        """Keep a component and return its SHA-256 in hexadecimal. TooLarge above the bound."""
+        """Keep a component and return its SHA-256 in hexadecimal, once it is on disk.
+
+        TooLarge above the bound.
+        """
         if len(wasm) > limits.COMPONENT_BYTES_MAX:
             raise TooLarge(
                 f"the component has {len(wasm)} bytes, at most {limits.COMPONENT_BYTES_MAX}",
                 code="component.too_large",
             )
         digest = plain_digest(wasm)
-        if not self.journal.has_content(digest):
-            self.journal.append((Keep(digest, None, wasm),))
+        kept = self.journal.has_content(digest)
+        number = (
+            self.journal.appended() if kept else self.journal.append((Keep(digest, None, wasm),))
+        )
+        self.journal.wait(number)
         return digest.hex()
 
     def has_component(self, sha256: str) -> bool:
@@ -202,8 +212,12 @@ class Node(Inspection):
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
                 _fail(future, error)
 
+        def given_up(job: Future[None]) -> None:
+            if job.cancelled():
+                _fail(future, Unavailable("this node is closing", code="node.closing"))
+
         try:
-            self._starters.submit(run)
+            self._starters.submit(run).add_done_callback(given_up)
         except RuntimeError:
             raise Unavailable("this node is closing", code="node.closing") from None
         return future
@@ -226,21 +240,28 @@ class Node(Inspection):
                 code="state.too_large",
             )
         with self._lock:
-            if key is not None:
-                kept = self.journal.key(key)
-                if kept is not None:
-                    self._join_start(kept.message, future)
-                    return
-            actor, steps = self._new_actor(
-                manifest, component, name or manifest.name, grants, state, program
-            )
-            if key is not None:
-                now = self._settings.clock.wall_us()
-                steps = (OpenKey(key, actor.id, now), *steps)
-            self._starting[actor.id] = future
-            self._router.actors[actor.id] = actor
-            self.journal.append(steps)
-        self._router.wake(actor)
+            if self._over is not None:
+                raise self._over
+            kept = None if key is None else self.journal.key(key)
+            if kept is not None:
+                started = not self._join_start(kept.message, future)
+            else:
+                actor, steps = self._new_actor(
+                    manifest, component, name or manifest.name, grants, state, program
+                )
+                if key is not None:
+                    now = self._settings.clock.wall_us()
+                    steps = (OpenKey(key, actor.id, now), *steps)
+                self.journal.append(steps)
+                if self._over is not None:
+                    raise self._over  # the journal failed on this very record
+                # Only now may others see it: what a list tells is on disk when it was queued.
+                self._starting[actor.id] = future
+                self._router.actors[actor.id] = actor
+        if kept is None:
+            self._router.wake(actor)
+        elif started:
+            self._complete(future, self.info(kept.message), self.journal.appended())
 
     def _new_actor(
         self,
@@ -302,28 +323,32 @@ class Node(Inspection):
                 kept[1].decode(), grant_types=GRANT_TYPES, path=row.manifest_path or None
             )
             manifest = replace(manifest, limits=opening.recorded_limits(self.journal, row.id))
+            self._router.was_here(row.tip.at)
         return Actor(
             row,
             manifest,
             self.journal,
             self._settings.clock,
+            self._router.mailboxes,
+            self._dispatcher.blocking,
             lambda actor, batch: run_actor(self._services, actor, batch),
             self._settings.batch,
         )
 
-    def _join_start(self, actor: str, future: Future[ActorInfo]) -> None:
+    def _join_start(self, actor: str, future: Future[ActorInfo]) -> bool:
+        """Whether the future waits for a start that is under way. Under the lock: may not block."""
         begun = self._starting.get(actor)
         if begun is not None:
             begun.add_done_callback(lambda done: _copy(done, future))
-            return
+            return True
         # Its `init` may have been cut off with the process that was asked first, and be under way
         # again. Whoever takes the future out of the table completes it.
         found = self._router.actors.get(actor)
         if found is not None:
             self._starting[actor] = future
             if found.status == "starting" or self._starting.pop(actor, None) is None:
-                return
-        self._complete(future, self.info(actor), self.journal.appended())
+                return True
+        return False
 
     def _later(self, seconds: float, actor: Actor) -> None:
         self._timers.after(seconds, lambda: self._router.wake(actor))
@@ -338,7 +363,8 @@ class Node(Inspection):
         info = of_actor(actor)
         future = self._starting.pop(actor.id, None)
         if future is not None:
-            text = "" if actor.outcome is None else actor.outcome.body.decode(errors="replace")
+            said = b"" if actor.outcome is None else clipped(actor.outcome.body)
+            text = said.decode(errors="replace")
             failure = ActorFailed(
                 f"actor {actor.id} did not start: {text}", code="actor.init_failed", actor=actor.id
             )
@@ -378,6 +404,8 @@ class Node(Inspection):
         with self._lock:
             found = self._router.actors.get(actor)
             if found is not None and not found.ended:
+                if self._over is not None:
+                    raise self._over
                 self._waiting.setdefault(actor, []).append(future)
                 return future
         self._complete(future, self.info(actor), self.journal.appended())
@@ -403,22 +431,22 @@ class Node(Inspection):
         receiver = self._router.living(actor)
         wait_ms = min(timeout_ms or receiver.manifest.request_timeout_ms, limits.WAIT_MS_MAX)
         message = self._message("request", actor, body, key, wait_ms)
-        future = self._router.request_from_outside(message)
-
-        def late() -> None:
-            if not future.done():
-                self._router.forget_client(message.id, future)
-                _fail(
-                    future,
-                    TimedOut(
-                        f"actor {actor} did not answer within {wait_ms} ms",
-                        code="request.timed_out",
-                    ),
-                )
-
+        expected, future = self._router.request_from_outside(message)
+        # What waits for the time-out must not hold the message.
+        late = partial(self._too_late, actor, expected, future, wait_ms)
         cancel = self._timers.after(wait_ms / 1000, late)
-        future.add_done_callback(lambda _: cancel())
+
+        def done(_: Future[bytes]) -> None:
+            cancel()
+            self._router.forget_client(expected, future)  # the client may have cancelled it
+
+        future.add_done_callback(done)
         return future
+
+    def _too_late(self, actor: str, message: str, future: Future[bytes], wait_ms: int) -> None:
+        if self._router.forget_client(message, future):
+            text = f"actor {actor} did not answer within {wait_ms} ms"
+            _fail(future, TimedOut(text, code="request.timed_out"))
 
     def _message(
         self, kind: str, actor: str, body: bytes, key: str | None, wait_ms: int | None = None
@@ -453,6 +481,8 @@ class Node(Inspection):
             idle = now - actor.last_used
             if actor.live is not None and idle * 1000 > actor.manifest.passivate_after_ms:
                 self.passivate(actor.id)
+            if actor.outstanding:
+                self._router.expire(actor)
         self._timers.after(SWEEP_S, self._sweep)
 
     def _forget_keys(self) -> None:
@@ -487,6 +517,7 @@ class Node(Inspection):
 
     def _give_up_waiting(self, error: TheaterError) -> None:
         with self._lock:
+            self._over = error
             left = [f for waiting in self._waiting.values() for f in waiting]
             left.extend(self._starting.values())
             self._waiting.clear()

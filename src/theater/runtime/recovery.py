@@ -115,7 +115,7 @@ def _run_again(
 
 def forgive_close(services: Services) -> None:
     """Before an orderly end of the process: what it interrupts is no death."""
-    interrupted = [a for a in list(services.router.actors.values()) if a.tip.call is not None]
+    interrupted = [a for a in list(services.router.actors.values()) if a.running is not None]
     try:
         for actor in interrupted:
             services.journal.append((SetActor(actor.id, deaths=actor.deaths - 1),))
