@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -136,6 +137,79 @@ def test_whoever_computes_shortly_is_not_reported(guest):
     assert told == []
 
 
+ASKING = """(component
+  (import "theater:simple/runtime" (instance $runtime (export "log" (func (param "msg" string)))))
+  (core module $libc (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096)))
+  (core instance $libc (instantiate $libc))
+  (core func $log (canon lower (func $runtime "log") (memory (core memory $libc "memory"))))
+  (core module $main
+    (import "host" "log" (func $log (param i32 i32)))
+    (func (export "ask") (param i32 i32 i32) (result i32)
+      (loop $again
+        (call $log (i32.const 0) (i32.const 0))
+        (br $again))
+      unreachable))
+  (core instance $main (instantiate $main
+    (with "host" (instance (export "log" (func $log))))))
+  (type $state (option (list u8)))
+  (func (export "ask") (param "state" $state) (result (result (tuple $state) (error string)))
+    (canon lift (core func $main "ask") (memory (core memory $libc "memory"))
+      (realloc (core func $libc "realloc")))))"""
+"""Asks its host again and again, for as long as it is let."""
+
+
+def ask(engine, serve, *, recorded, budget_ms, on_busy=None):
+    """The outcome, and the instance, of a call that does nothing but ask its host."""
+    instance = engine.load(wat(ASKING), recorded=lambda name: recorded).instance()
+    return instance.call("$root/ask", [None], Host(serve), budget_ms, on_busy), instance
+
+
+def compute(seconds):
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+def test_what_unrecorded_host_calls_compute_counts_as_the_guest_s(engine):
+    ended, instance = ask(engine, lambda *_: compute(0.002), recorded=False, budget_ms=60)
+    assert (ended.kind, ended.code) == ("deadline", None)
+    assert instance.guest_ms < 60
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_waiting_in_host_calls_counts_for_nobody(engine, recorded):
+    waits = iter(range(10))
+
+    def serve(function, arguments, give):
+        threading.Event().wait(0.03)
+        if next(waits, None) is None:
+            raise EndCall("events", None, "enough")
+
+    told = []
+    ended, _ = ask(engine, serve, recorded=recorded, budget_ms=200, on_busy=lambda: told.append(1))
+    assert ended.kind == "events"
+    assert told == []
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_whoever_asks_its_host_without_end_is_reported_once(engine, recorded):
+    asked, told = [], []
+
+    def serve(function, arguments, give):
+        compute(0.001)
+        asked.append(len(told))
+        if len(asked) == 300:
+            raise EndCall("events", None, "enough")
+
+    ended, _ = ask(
+        engine, serve, recorded=recorded, budget_ms=60_000, on_busy=lambda: told.append(1)
+    )
+    assert ended.kind == "events"
+    assert told == [1]
+    assert asked[-1] == 1
+
+
 def test_what_on_busy_raises_ends_the_call(guest):
     error = ValueError("no")
 
@@ -200,6 +274,17 @@ def test_whatever_a_host_function_raises_ends_the_call_and_is_kept(guest, error,
     assert (ended.kind, ended.code) == (kind, code)
     assert ended.cause is error
     assert instance.dead
+
+
+@pytest.mark.parametrize("kind", [GuestTrap, EndCall])
+def test_what_is_raised_about_a_guest_is_told_in_a_bounded_detail(guest, kind):
+    def serve(function, arguments, give):
+        if kind is GuestTrap:
+            raise GuestTrap("exit", "é" * 100_000)
+        raise EndCall("events", None, "é" * 100_000)
+
+    ended = guest("counter").instance().call(SEND, [None, (b"hi",)], Host(serve), 1000)
+    assert ended.detail == "é" * 4096
 
 
 def test_an_error_does_not_surface_in_another_call(guest):

@@ -113,7 +113,7 @@ def test_the_refusal_shows_both_types_as_wit_has_them(stage: Theater) -> None:
 
 
 def test_a_monstrous_type_does_not_blow_up_the_refusal(stage: Theater) -> None:
-    label = " ".join(f'(param "p{number}" (list u8))' for number in range(2000))
+    label = " ".join(f'(param "{"p" * 100}{number}" (list u8))' for number in range(500))
     error = refused(stage, importing("theater:simple/store", "label", label))
     assert error.code == "component.import_type"
     assert len(error.message) < 2000
@@ -204,12 +204,6 @@ MISTYPED_WASI = {
         '(param "len" string) (result (list u8))',
         "(param i32 i32 i32)",
         "(call $wasi (i32.const 0) (i32.const 8) (i32.const 128))",
-    ),
-    "less than nothing": calling(
-        "wasi:random/random@0.2.0#get-random-bytes",
-        '(param "len" s64) (result (list u8))',
-        "(param i64 i32)",
-        "(call $wasi (i64.const -5) (i32.const 128))",
     ),
     "too many arguments": calling(
         "wasi:cli/stdout@0.2.0#get-stdout",

@@ -1,4 +1,4 @@
-"""A running call: whose it is, how long its guest has computed, and how it ended.
+"""A running call: whose it is, how long it has computed, and how it ended.
 
 Everything that the library calls back finds its call through the address of the store's context,
 so that calls in other threads, and calls that one call makes, can't be mistaken for each other.
@@ -8,7 +8,7 @@ Whatever is raised on the way is kept here, and the guest sees a trap: nothing c
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, Final
 
 from theater.engine import native
@@ -16,7 +16,7 @@ from theater.engine.lift import lift_all
 from theater.engine.lower import lowerer
 from theater.engine.outcome import EndCall, Ended, GuestTrap, ImportedFunction, Interceptor
 from theater.errors import CodecError
-from theater.limits import BUSY_AFTER_MS
+from theater.limits import BUSY_AFTER_MS, ERROR_MESSAGE_BYTES_MAX
 
 RUNNING: Final[dict[int, Call]] = {}
 """The running calls, by the address of their store's context."""
@@ -34,7 +34,18 @@ class Switch:
 class Call:
     """One call, from its beginning to its end; used by the guest's thread alone."""
 
-    __slots__ = ("_budget_s", "_entered", "_on_busy", "_switch", "ended", "guest_s", "interceptor")
+    __slots__ = (
+        "_began_cpu",
+        "_budget_s",
+        "_entered",
+        "_on_busy",
+        "_served_cpu",
+        "_switch",
+        "ended",
+        "guest_s",
+        "interceptor",
+        "served_s",
+    )
 
     def __init__(
         self,
@@ -46,10 +57,14 @@ class Call:
         self.interceptor = interceptor
         self.ended: Ended | None = None
         self.guest_s = 0.0
+        self.served_s = 0.0
+        """What its unrecorded host calls have computed; their waiting is nobody's time."""
         self._budget_s = budget_s
         self._on_busy = on_busy
         self._switch = switch
         self._entered = 0.0
+        self._served_cpu = 0.0
+        self._began_cpu = thread_time()
 
     def enter(self) -> None:
         """The guest computes from now on."""
@@ -61,10 +76,18 @@ class Call:
             self.guest_s += perf_counter() - self._entered
             self._entered = 0.0
 
+    def serve(self) -> None:
+        """Like `leave`, for a host call that is charged to the guest: nothing else bounds these."""
+        self.leave()
+        self._served_cpu = thread_time()
+
     def resume(self) -> int | None:
         """Back from a host call to the guest, unless it was killed meanwhile: then an error."""
         if self._switch.killed:
             return self.end(Ended("killed", None, "killed in a host call"))
+        if self._served_cpu:
+            self.served_s += thread_time() - self._served_cpu
+            self._served_cpu = 0.0
         self._entered = perf_counter()
         return None
 
@@ -73,13 +96,20 @@ class Call:
         if self._switch.killed:
             return self.end(Ended("killed", None, "killed while it computed"))
         stretch = perf_counter() - self._entered
-        if self.guest_s + stretch >= self._budget_s:
+        if self.guest_s + self.served_s + stretch >= self._budget_s:
             budget_ms = round(self._budget_s * 1000)
             return self.end(Ended("deadline", None, f"computed longer than {budget_ms} ms"))
-        if self._on_busy is not None and stretch * 1000 >= BUSY_AFTER_MS:
+        if self._on_busy is not None and self._is_busy(stretch):
             on_busy, self._on_busy = self._on_busy, None
             on_busy()
         return None
+
+    def _is_busy(self, stretch: float) -> bool:
+        # The thread's own time has all host calls in it, however short the stretches between them,
+        # but not their waiting; the stretch is there for a machine that has no time for the thread.
+        if stretch * 1000 >= BUSY_AFTER_MS:
+            return True
+        return (thread_time() - self._began_cpu) * 1000 >= BUSY_AFTER_MS
 
     def end(self, ended: Ended) -> int:
         """End the call in this way, unless it has ended already; the error for the library."""
@@ -90,14 +120,15 @@ class Call:
 
     def raised(self, error: BaseException) -> int:
         """End the call because of what was raised in a host function."""
+        # What is said of a guest may quote it, and it is as long as the guest likes.
+        detail = str(error)[:ERROR_MESSAGE_BYTES_MAX]
         match error:
             case GuestTrap():
-                return self.end(Ended("trap", error.code, str(error), error))
+                return self.end(Ended("trap", error.code, detail, error))
             case EndCall():
-                return self.end(Ended(error.kind, error.code, str(error), error))
+                return self.end(Ended(error.kind, error.code, detail, error))
             case _:
-                detail = f"{type(error).__name__}: {error}"
-                return self.end(Ended("host", None, detail, error))
+                return self.end(Ended("host", None, f"{type(error).__name__}: {detail}", error))
 
 
 def _orphan() -> int:
@@ -123,7 +154,10 @@ def trampoline(function: ImportedFunction, resources: dict[str, int]) -> Any:
         if call is None:
             return _orphan()
         try:
-            call.leave()
+            if recorded:
+                call.leave()
+            else:
+                call.serve()
             parts: list[bytes] = []
             values = lift((arguments or 0) >> 3, parts.append, context)
             encoded = b"".join(parts) if recorded else b""
@@ -159,7 +193,7 @@ def dropper(name: str) -> Any:
         if call is None:
             return _orphan()
         try:
-            call.leave()
+            call.serve()
             call.interceptor.resource_dropped(name, number)
             return call.resume()
         except BaseException as error:  # noqa: BLE001 - nothing may cross into wasmtime

@@ -143,8 +143,9 @@ class Instance:
     ) -> Outcome:
         """Call an export by its recorded name; the first argument is the state.
 
-        `budget_ms` is of guest time: it stands still during host calls. `on_busy` is called once,
-        on this thread, when the guest has computed 50 ms without a host call. NotFound for an
+        `budget_ms` is of guest time and of what host calls that aren't recorded compute: it stands
+        still during recorded ones, and while any of them waits. `on_busy` is called once, on this
+        thread, when the call has computed 50 ms, host calls included. NotFound for an
         export that isn't there, CodecError for arguments that are not of its type (nothing has run
         then), Conflict if the instance is being called or is dead.
         """
