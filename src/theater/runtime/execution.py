@@ -337,13 +337,18 @@ class Execution:
         tip = self.actor.tip
         return tip.seq, tip.hash
 
-    def record(self, type_: str, data: bytes, steps: Sequence[Step] = ()) -> tuple[Event, int]:
+    def record(
+        self,
+        type_: str,
+        data: bytes,
+        steps: Sequence[Step] | Callable[[Place], Sequence[Step]] = (),
+    ) -> tuple[Event, int]:
         """Append an event of a host call with the steps of its record."""
         actor = self.actor
         if actor.deaths:
             # The call got further than where a process died in it: that death doesn't count.
             actor.deaths = 0
-            steps = (*steps, SetActor(actor.id, deaths=0))
+            return actor.record(type_, data, steps, before=(SetActor(actor.id, deaths=0),))
         return actor.record(type_, data, steps)
 
     def reach_disk(self, number: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from theater.chain.event import Event
@@ -34,7 +34,12 @@ class LiveCall(Protocol):
         """Seq and hash of the actor's last event."""
         ...
 
-    def record(self, type_: str, data: bytes, steps: Sequence[Step] = ()) -> tuple[Event, int]:
+    def record(
+        self,
+        type_: str,
+        data: bytes,
+        steps: Sequence[Step] | Callable[[tuple[int, bytes]], Sequence[Step]] = (),
+    ) -> tuple[Event, int]:
         """Append an event with the steps of its record; returns it and the record's number."""
         ...
 

@@ -11,6 +11,7 @@ What is not here: running the guest (execution), and what an effect means (handl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from theater import ids, limits
@@ -90,6 +91,8 @@ class Session:
         self._random: rules.RandomStream | None = None
         self._number = 0
         self._steps: list[Step] = []
+        self._placed: list[Callable[[tuple[int, bytes]], Sequence[Step]]] = []
+        self._held: ExitStack | None = None
         self._after: list[Callable[[], None]] = []
         self._cancels: list[Callable[[], None]] = []
         self._read_head: tuple[int, bytes] = (-1, ZERO_HASH)
@@ -223,6 +226,23 @@ class Session:
         name = function.name
         live = self._go_live(name)
         self._begin()
+        try:
+            self._do(live, function, target, arguments, input, give)
+        finally:
+            if self._held is not None:
+                held, self._held = self._held, None
+                held.close()
+
+    def _do(
+        self,
+        live: LiveCall,
+        function: ImportedFunction,
+        target: HostFunction,
+        arguments: tuple[object, ...],
+        input: bytes,
+        give: Callable[[object], bytes],
+    ) -> None:
+        name = function.name
         if target.effect is Effect.HISTORY:
             self._read_head = live.head
         try:
@@ -256,6 +276,7 @@ class Session:
     def _begin(self) -> None:
         self.facts = {}
         self._steps.clear()
+        self._placed.clear()
         self._after.clear()
 
     def _perform(
@@ -333,7 +354,13 @@ class Session:
             trap=trap,
             facts=self.facts or None,
         )
-        live.record(name, data, steps)
+        placed = self._placed
+        if placed:
+            live.record(
+                name, data, lambda at: (*steps, *(each for make in placed for each in make(at)))
+            )
+        else:
+            live.record(name, data, steps)
         for done in self._after:
             done()
 
@@ -361,9 +388,18 @@ class Session:
         """32 bytes from this host call's place in the chain."""
         return rules.derive(self.actor, self.call, self._number)
 
-    def step(self, step: Step) -> None:
-        """Make a step part of the record of this host call's event."""
-        self._steps.append(step)
+    def step(self, step: Step | Callable[[tuple[int, bytes]], Sequence[Step]]) -> None:
+        """Make a step part of the record of this host call's event, or those made of its seq and hash."""
+        if callable(step):
+            self._placed.append(step)
+        else:
+            self._steps.append(step)
+
+    def hold(self, lock: AbstractContextManager[object]) -> None:
+        """Hold a lock until the record of this host call's event is queued, or the call has failed."""
+        if self._held is None:
+            self._held = ExitStack()
+        self._held.enter_context(lock)
 
     def after(self, done: Callable[[], None]) -> None:
         """Run `done` once that record is queued."""
