@@ -7,7 +7,8 @@ interceptors of the runtime do the rest, so that no handler can forget it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -121,8 +122,15 @@ class HostCall(Protocol):
         """32 bytes that this host call, run again, derives again. Ids are made of the first of them."""
         ...
 
-    def step(self, step: Step) -> None:
-        """Make a step part of the record of this call's event."""
+    def step(self, step: Step | Callable[[tuple[int, bytes]], Sequence[Step]]) -> None:
+        """Make a step part of the record of this call's event, or those made of its seq and hash."""
+        ...
+
+    def hold(self, lock: AbstractContextManager[object]) -> None:
+        """Hold a lock until the record of this call's event is queued, or the call has failed.
+
+        What `after` runs still has it.
+        """
         ...
 
     def after(self, done: Callable[[], None]) -> None:
@@ -185,19 +193,21 @@ class Handler(Protocol):
 class RouterPort(Protocol):
     """The runtime's mailboxes, as the message-server handler sees them."""
 
-    def resolve(self, actor: str) -> str | None:
-        """The id of the living actor of that id or name, None if there is none."""
-        ...
-
     def position(self) -> int:
         """The next message's place in the order of all messages."""
         ...
 
-    def admit(self, message: Message, timeout_ms: int) -> Callable[[], None]:
+    def admit(
+        self,
+        message: Message,
+        timeout_ms: int,
+        on_cancel: Callable[[Callable[[], None]], Callable[[], None]],
+    ) -> Callable[[], None]:
         """Reserve a place in the receiver's mailbox, waiting at most `timeout_ms` for one.
 
         Returns what puts the message there, to be run `after` its record is queued. Raises NotFound
-        for an unknown or ended actor, TimedOut for a mailbox that stays full.
+        for an unknown or ended actor, TimedOut for a mailbox that stays full or a call that was
+        killed meanwhile: `on_cancel` is the host call's.
         """
         ...
 
@@ -209,10 +219,9 @@ class RouterPort(Protocol):
         """How long this actor's requests wait for their answer."""
         ...
 
-    def conclude_outstanding(
-        self, actor: str, request: str, ok: bool, body: bytes
-    ) -> tuple[tuple[Step, ...], Callable[[], None]] | None:
-        """The steps that answer an outstanding request and what tells the requester, to be run
-        `after` they are queued; None if the actor has no such request.
+    def conclude_outstanding(self, call: HostCall, request: str, ok: bool, body: bytes) -> None:
+        """Answer an outstanding request of the calling actor with the record of its host call.
+
+        Raises NotFound for no such request, TooLarge, and TimedOut if the answer comes too late.
         """
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol
 
@@ -19,7 +20,7 @@ from theater.engine import Instance
 from theater.journal.port import Journal
 from theater.journal.records import ActorRow, ActorStatus, Answer, Append, Message, Step
 from theater.manifest import Manifest
-from theater.runtime.mailbox import Mailbox
+from theater.runtime.mailbox import Budget, Mailbox
 from theater.runtime.program import Program
 
 StopKind = Literal["orderly", "force"]
@@ -50,6 +51,8 @@ class Actor:
         manifest: Manifest,
         journal: Journal,
         clock: Clock,
+        mailboxes: Budget,
+        blocking: Callable[[], AbstractContextManager[None]],
         run: Callable[[Actor, int], bool],
         batch: int,
     ) -> None:
@@ -67,7 +70,7 @@ class Actor:
         self.shutdown = row.shutdown
         self.deaths = row.deaths
         self.engine = row.engine
-        self.mailbox: Final = Mailbox(manifest.limits.mailbox)
+        self.mailbox: Final = Mailbox(manifest.limits.mailbox, mailboxes)
         self.scheduled = False
         """Whether a worker has the actor or it stands in the ready queue; the mailbox's lock guards it."""
         self.interrupted = row.tip.call is not None
@@ -83,6 +86,7 @@ class Actor:
         self.stop_requested: StopKind | None = None
         self._journal = journal
         self._clock = clock
+        self._blocking = blocking
         self._run = run
         self._batch = batch
         self._lock = threading.Lock()
@@ -146,7 +150,10 @@ class Actor:
 
     def history(self, until: int) -> Iterator[Event]:
         """The events up to seq `until`, also those that are queued: waits until they are on disk."""
-        self._journal.wait(self._journal.appended())
+        number = self._journal.appended()
+        if self._journal.durable() < number:
+            with self._blocking():
+                self._journal.wait(number)
         return self._journal.events(self.id, 0, until + 1)
 
     # State

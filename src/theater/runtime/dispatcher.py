@@ -66,8 +66,7 @@ class Dispatcher:
             self._ready.append(runnable)
             if self._idle:
                 self._wake.notify()
-            else:
-                self._add_worker_if_needed()
+            self._add_worker_if_needed()
 
     @contextmanager
     def blocking(self) -> Iterator[None]:
@@ -82,8 +81,7 @@ class Dispatcher:
         """The current thread waits, or computes so long that it counts as waiting."""
         with self._wake:
             self._blocked += 1
-            if self._ready and not self._idle:
-                self._add_worker_if_needed()
+            self._add_worker_if_needed()
 
     def leave_wait(self) -> None:
         """The opposite of `enter_wait`."""
@@ -115,6 +113,9 @@ class Dispatcher:
         return not any(t.is_alive() for t in threads)
 
     def _add_worker_if_needed(self) -> None:
+        # Those that were notified count as idle until they have taken what they were notified for.
+        if len(self._ready) <= self._idle:
+            return
         active = len(self._threads) - self._blocked
         if active >= self._workers or len(self._threads) >= self._workers_max:
             return

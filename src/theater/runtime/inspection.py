@@ -1,6 +1,7 @@
 """What a node tells of its actors: lists, states, histories, and what verification finds in them.
 
-Reads wait until all that was queued is on disk, so that nothing is told that could be lost.
+Nothing is told that could be lost: what is read in memory, or in what is queued, is told once all
+that was queued then is on disk; what is read on disk is read after that.
 """
 
 from __future__ import annotations
@@ -53,24 +54,28 @@ class Inspection:
 
     def list(self, *, ended: bool = False) -> list[ActorInfo]:
         """The actors that live, in the order in which they were started; with `ended` all."""
-        self._settle()
         if not ended:
             actors = sorted(self._router.actors.values(), key=lambda actor: actor.number)
-            return [of_actor(actor) for actor in actors]
+            told = [of_actor(actor) for actor in actors]
+            self._settle()
+            return told
+        self._settle()
         found: list[ActorInfo] = []
         after = -1
         while rows := self.journal.actors(ended=True, after=after):
             found.extend(self._of_row(row) for row in rows)
             after = rows[-1].number
+        self._settle()
         return found
 
     def info(self, actor: str) -> ActorInfo:
         """What is known of an actor, also one that has ended; NotFound for one that never was."""
-        self._settle()
-        row = self.journal.actor(actor)
-        if row is None:
-            raise NotFound(f"there is no actor {actor}", code="actor.not_found")
-        return self._of_row(row)
+        living = self._router.actors.get(actor)
+        if living is not None:
+            told = of_actor(living)
+            self._settle()
+            return told
+        return of_row(self._row(actor))
 
     def _of_row(self, row: ActorRow) -> ActorInfo:
         living = self._router.actors.get(row.id)
@@ -101,6 +106,7 @@ class Inspection:
     def content(self, digest: bytes) -> bytes | None:
         """The bytes of content, None if it is not there."""
         kept = self.journal.content(digest)
+        self._settle()
         return None if kept is None else kept[1]
 
     def watch(self, listener: Callable[[dict[str, int]], None]) -> Callable[[], None]:

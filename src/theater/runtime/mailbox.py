@@ -1,8 +1,9 @@
 """A bounded queue of messages for one actor, and the flag that says whether a worker has it.
 
 Places are reserved before a message is journaled and filled after: a message is visible only once
-its record is queued, and a mailbox is never above its bound. What is put back to the front, and
-what recovery found, counts but is never refused.
+its record is queued, and a mailbox is never above its bounds, in messages and in bytes, nor are all
+mailboxes of a node together above theirs. What is put back to the front, and what recovery found,
+counts but is never refused.
 """
 
 from __future__ import annotations
@@ -10,64 +11,163 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from typing import Final
 
+from theater import limits
 from theater.journal.records import Message
+
+OnCancel = Callable[[Callable[[], None]], Callable[[], None]]
+"""Registers what is called from another thread when the waiting call is killed; returns the undo."""
+
+
+def size_of(message: Message) -> int:
+    """Return the bytes that a waiting message is counted for."""
+    return len(message.body) + limits.MESSAGE_OVERHEAD_BYTES
+
+
+class Budget:
+    """Bytes that the mailboxes of a node share."""
+
+    def __init__(self, bytes_max: int = limits.MAILBOXES_BYTES_MAX) -> None:
+        self.bytes_max: Final = bytes_max
+        self._lock = threading.Lock()
+        self._used = 0
+        self._waiting: set[threading.Event] = set()
+
+    @property
+    def used(self) -> int:
+        """Bytes taken."""
+        return self._used
+
+    def take(self, size: int) -> bool:
+        """Take bytes; False if there are not enough."""
+        with self._lock:
+            if self._used + size > self.bytes_max:
+                return False
+            self._used += size
+            return True
+
+    def force(self, size: int) -> None:
+        """Take bytes, whatever the bound."""
+        with self._lock:
+            self._used += size
+
+    def give(self, size: int) -> None:
+        """Give bytes back."""
+        with self._lock:
+            self._used -= size
+            for woken in self._waiting:
+                woken.set()
+
+    def wait(self, woken: threading.Event) -> None:
+        """Set `woken` whenever bytes are given back, until `leave`."""
+        with self._lock:
+            self._waiting.add(woken)
+
+    def leave(self, woken: threading.Event) -> None:
+        with self._lock:
+            self._waiting.discard(woken)
 
 
 class Mailbox:
     """Messages in the order in which they are to be handled."""
 
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
+    def __init__(
+        self,
+        capacity: int,
+        budget: Budget,
+        bytes_max: int = limits.MAILBOX_BYTES_MAX,
+    ) -> None:
+        self.capacity: Final = capacity
+        self.bytes_max: Final = bytes_max
         self.lock = threading.Lock()
         self.closed = False
-        self._space = threading.Condition(self.lock)
+        self._budget = budget
         self._messages: deque[Message] = deque()
         self._reserved = 0
+        self._bytes = 0
+        self._waiting: deque[threading.Event] = deque()
 
     def __len__(self) -> int:
         return len(self._messages)
 
-    def reserve(self, timeout_s: float) -> bool:
-        """Take a place, waiting for one at most `timeout_s`. False if there is none or it is closed."""
-        with self.lock:
-            if not self.closed and len(self._messages) + self._reserved < self.capacity:
-                self._reserved += 1
-                return True
-            deadline = time.monotonic() + timeout_s
-            while not self.closed:
-                if len(self._messages) + self._reserved < self.capacity:
-                    self._reserved += 1
-                    return True
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                self._space.wait(left)
-            return False
+    @property
+    def bytes(self) -> int:
+        """What the messages here, and the reserved places, are counted for."""
+        return self._bytes
 
-    def release(self) -> None:
+    def reserve(self, size: int, timeout_s: float = 0, on_cancel: OnCancel | None = None) -> bool:
+        """Take a place, waiting for one at most `timeout_s`. False if there is none, it is closed, or
+        the wait was cancelled.
+        """
+        with self.lock:
+            if self._take(size):
+                return True
+            if self.closed or timeout_s <= 0:
+                return False
+            woken = threading.Event()
+            self._waiting.append(woken)
+        return self._reserve_later(size, time.monotonic() + timeout_s, woken, on_cancel)
+
+    def _reserve_later(
+        self, size: int, deadline: float, woken: threading.Event, on_cancel: OnCancel | None
+    ) -> bool:
+        cancelled = threading.Event()
+
+        def cancel() -> None:
+            cancelled.set()
+            woken.set()
+
+        undo = None if on_cancel is None else on_cancel(cancel)
+        self._budget.wait(woken)
+        try:
+            while True:
+                left = deadline - time.monotonic()
+                woken.wait(max(0.0, left))
+                woken.clear()
+                with self.lock:
+                    if cancelled.is_set():
+                        return False
+                    if self._take(size):
+                        return True
+                    if self.closed or left <= 0:
+                        return False
+        finally:
+            self._budget.leave(woken)
+            if undo is not None:
+                undo()
+            with self.lock:
+                self._waiting.remove(woken)
+                # Whether or not it took its place: there may be one for the next.
+                self._wake()
+
+    def release(self, size: int) -> None:
         """Give a reserved place back unused."""
         with self.lock:
             self._reserved -= 1
-            self._space.notify()
+            self._drop(size)
 
     def fill(self, message: Message) -> bool:
         """Put a message into the place that was reserved for it. False if the mailbox closed meanwhile."""
         with self.lock:
             self._reserved -= 1
             if self.closed:
+                self._drop(size_of(message))
                 return False
             self._messages.append(message)
             return True
 
     def restore(self, message: Message) -> None:
-        """Put a message that recovery found behind the others, whatever the bound."""
+        """Put a message that recovery found behind the others, whatever the bounds."""
         with self.lock:
+            self._force(size_of(message))
             self._messages.append(message)
 
     def push_front(self, message: Message) -> None:
-        """Put a message that could not be handled back, before all others, whatever the bound."""
+        """Put a message that could not be handled back, before all others, whatever the bounds."""
         with self.lock:
+            self._force(size_of(message))
             self._messages.appendleft(message)
 
     def pop(self) -> Message | None:
@@ -76,7 +176,7 @@ class Mailbox:
             if not self._messages:
                 return None
             message = self._messages.popleft()
-            self._space.notify()
+            self._drop(size_of(message))
             return message
 
     def close(self) -> list[Message]:
@@ -85,5 +185,32 @@ class Mailbox:
             self.closed = True
             left = list(self._messages)
             self._messages.clear()
-            self._space.notify_all()
+            self._drop(sum(map(size_of, left)))
+            for woken in self._waiting:
+                woken.set()
             return left
+
+    def _take(self, size: int) -> bool:
+        if (
+            self.closed
+            or len(self._messages) + self._reserved >= self.capacity
+            or self._bytes + size > self.bytes_max
+            or not self._budget.take(size)
+        ):
+            return False
+        self._reserved += 1
+        self._bytes += size
+        return True
+
+    def _force(self, size: int) -> None:
+        self._bytes += size
+        self._budget.force(size)
+
+    def _drop(self, size: int) -> None:
+        self._bytes -= size
+        self._budget.give(size)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting:
+            self._waiting[0].set()

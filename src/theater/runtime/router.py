@@ -13,58 +13,31 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
 from theater import limits
 from theater.clock import Clock
-from theater.errors import ActorFailed, Conflict, NotFound, TheaterError, TimedOut, TooLarge
-from theater.handlers.port import Waiting
+from theater.errors import Conflict, NotFound, TheaterError, TimedOut, TooLarge, Unavailable
+from theater.handlers.port import HostCall, Waiting
 from theater.journal.port import Journal
 from theater.journal.records import (
     Answer,
     AnswerKey,
     Enqueue,
-    GiveAnswer,
     Message,
     OpenKey,
-    OpenWait,
     Settle,
     Step,
 )
 from theater.runtime.actor import Actor
+from theater.runtime.answers import Place, RecordSteps, bounded, bury, refusal
+from theater.runtime.clients import Clients
 from theater.runtime.kinds import KINDS
+from theater.runtime.mailbox import Budget, OnCancel, size_of
+from theater.runtime.waits import Asking, Wait, Waits
 
-Place = tuple[int, bytes]
-"""Seq and hash of an event."""
-
-RUNTIME_ERRORS: Final = frozenset(
-    {
-        "actor.ended",
-        "actor.failed",
-        "actor.no_handler",
-        "actor.stopped",
-        "request.cancelled",
-    }
-)
-"""Codes with which the runtime, and not the actor, answers a request."""
-
-RecordSteps = Callable[[Callable[[Place | None], Sequence[Step]]], tuple[Place | None, int]]
-"""Appends a record with the steps that the function makes of its event's place, None if the record
-has no event; returns that place and the record's number."""
-
-
-class Wait:
-    """Somebody inside the node waits for an answer."""
-
-    __slots__ = ("answer", "done", "lock")
-
-    def __init__(self, answer: Answer | None = None) -> None:
-        self.lock = threading.Lock()
-        self.done = threading.Event()
-        self.answer = answer
-        if answer is not None:
-            self.done.set()
+__all__ = ["Asking", "Place", "Router", "Wait"]
 
 
 class Schedule(Protocol):
@@ -74,30 +47,20 @@ class Schedule(Protocol):
     def blocking(self) -> AbstractContextManager[None]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """Which host call asks: its actor, its place, its wait's id, and the head of its chain."""
-
-    actor: str
-    call: int
-    number: int
-    wait: str
-    head: tuple[int, bytes]
-    input_digest: bytes
-    cancelled: Callable[[], str | None]
-    on_cancel: Callable[[Callable[[], None]], Callable[[], None]]
-
-
 class Router:
     """The actors of a node by id and name, their mailboxes, and everybody who waits."""
 
     def __init__(self, journal: Journal, dispatcher: Schedule, clock: Clock) -> None:
         self.actors: dict[str, Actor] = {}
-        self.waits: dict[str, Wait] = {}
+        self.mailboxes: Final = Budget()
+        self._waits: Final = Waits(journal, clock, dispatcher.blocking)
+        self.waits: Final = self._waits.table
         self._journal: Final = journal
         self._dispatcher: Final = dispatcher
         self._clock: Final = clock
-        self._clients: dict[str, list[Future[bytes]]] = {}
+        self._clients: Final = Clients(journal)
+        self._opened_us: Final = clock.wall_us()
+        self._last_us: int | None = None
         self._positions = itertools.count(1)
         self._depth = threading.local()
         self._keys_lock = threading.Lock()
@@ -106,6 +69,14 @@ class Router:
         """Number the messages to come from `first` on."""
         self._positions = itertools.count(first)
 
+    def was_here(self, at_us: int) -> None:
+        """The node did something at this time, before it was opened."""
+        self._last_us = max(at_us, self._last_us or 0)
+
+    def _away_us(self) -> int:
+        last = self._opened_us if self._last_us is None else self._last_us
+        return max(0, self._opened_us - last)
+
     # Who is there
 
     def living(self, actor: str) -> Actor:
@@ -113,25 +84,21 @@ class Router:
         found = self.actors.get(actor)
         if found is None or found.ended:
             raise NotFound(
-                f"there is no living actor {actor}; `theater list` shows those that live",
+                f"there is no living actor {actor[:80]}; `theater list` shows those that live",
                 code="actor.not_found",
                 actor=actor,
             )
         return found
 
-    def resolve(self, actor: str) -> str | None:
-        """The id of the living actor of that id, None if there is none."""
-        found = self.actors.get(actor)
-        return None if found is None or found.ended else found.id
-
     # Sending
 
-    def admit(self, message: Message, timeout_ms: int) -> Callable[[], None]:
+    def admit(self, message: Message, timeout_ms: int, on_cancel: OnCancel) -> Callable[[], None]:
         """Reserve a place in the receiver's mailbox; returns what puts the message there."""
         receiver = self._receiver(message)
-        if not receiver.mailbox.reserve(0):
+        size = size_of(message)
+        if not receiver.mailbox.reserve(size):
             with self._dispatcher.blocking():
-                if not receiver.mailbox.reserve(timeout_ms / 1000):
+                if not receiver.mailbox.reserve(size, timeout_ms / 1000, on_cancel):
                     self._refuse_full(receiver)
         return lambda: self._fill(receiver, message)
 
@@ -153,63 +120,69 @@ class Router:
             opened = OpenKey(message.key, message.id, self._clock.wall_us())
             return message.id, self._enqueue(message, (opened,))
 
-    def request_from_outside(self, message: Message) -> Future[bytes]:
+    def request_from_outside(self, message: Message) -> tuple[str, Future[bytes]]:
         """Journal a client's request; the future has the answer once that is on disk.
 
-        With a key that is already known the future has the first message's answer.
+        With a key that is already known the future has the first message's answer. Returns the id
+        of the message whose answer it is.
         """
         future: Future[bytes] = Future()
         if message.key is None:
             self._enqueue_expected(message, (), future)
-            return future
+            return message.id, future
         with self._keys_lock:
             kept = self._journal.key(message.key)
             if kept is None:
                 opened = OpenKey(message.key, message.id, self._clock.wall_us())
                 self._enqueue_expected(message, (opened,), future)
-                return future
-        self._expect(kept.message, future)
+                return message.id, future
+        self._clients.expect(kept.message, future)
         again = self._journal.key(message.key)  # it may have been answered in between
         if again is not None and again.answer is not None:
-            self._tell_clients(kept.message, again.answer, self._journal.appended())
-        return future
+            self._clients.tell(kept.message, again.answer, self._journal.appended())
+        return kept.message, future
 
-    def forget_client(self, message: str, future: Future[bytes]) -> None:
-        """Nobody waits for this future any more."""
-        futures = self._clients.get(message)
-        if futures is not None and future in futures:
-            futures.remove(future)
-
-    def _expect(self, message: str, future: Future[bytes]) -> None:
-        self._clients.setdefault(message, []).append(future)
+    def forget_client(self, message: str, future: Future[bytes]) -> bool:
+        """Nobody waits for this future any more; False if its answer is on its way already."""
+        return self._clients.forget(message, future)
 
     def _enqueue_expected(
         self, message: Message, steps: Sequence[Step], future: Future[bytes]
     ) -> None:
-        self._expect(message.id, future)
+        self._clients.expect(message.id, future)
         try:
             self._enqueue(message, steps)
         except TheaterError:
-            self._clients.pop(message.id, None)
+            self._clients.forget(message.id, future)
             raise
 
     def _enqueue(self, message: Message, steps: Sequence[Step]) -> int:
         receiver = self._receiver(message)
-        if not receiver.mailbox.reserve(0):
+        size = size_of(message)
+        if not receiver.mailbox.reserve(size):
             self._refuse_full(receiver)
         try:
             number = self._journal.append((*steps, Enqueue(message)))
         except BaseException:
-            receiver.mailbox.release()
+            receiver.mailbox.release(size)
             raise
         self._fill(receiver, message)
         return number
 
     def _receiver(self, message: Message) -> Actor:
         receiver = self.living(message.receiver)
-        if receiver.status == "stopping":
+        if (
+            receiver.status == "stopping"
+            or receiver.stop_requested is not None
+            or receiver.shutdown
+        ):
             raise Conflict(
                 f"actor {receiver.id} is stopping and takes no messages", code="actor.stopping"
+            )
+        if message.kind == "request" and len(receiver.outstanding) >= limits.OUTSTANDING_MAX:
+            raise Unavailable(
+                f"actor {receiver.id} has {limits.OUTSTANDING_MAX} requests that it has not answered",
+                code="requests.full",
             )
         if len(message.body) > receiver.manifest.limits.message_bytes:
             raise TooLarge(
@@ -226,8 +199,13 @@ class Router:
         return receiver
 
     def _refuse_full(self, receiver: Actor) -> None:
+        mailbox = receiver.mailbox
+        if mailbox.closed:
+            raise NotFound(f"actor {receiver.id} has ended", code="actor.not_found")
         raise TimedOut(
-            f"the mailbox of actor {receiver.id} is full ({receiver.mailbox.capacity} messages)",
+            f"the mailbox of actor {receiver.id} is full ({len(mailbox)} of {mailbox.capacity} "
+            f"messages, {mailbox.bytes} of {mailbox.bytes_max} bytes; all mailboxes have "
+            f"{self.mailboxes.used} of {self.mailboxes.bytes_max})",
             code="mailbox.full",
         )
 
@@ -254,56 +232,39 @@ class Router:
 
         Runs the receiver's call on this very thread if the receiver has nothing else to do.
         """
-        wait_id = asking.wait
-        wait = self.waits.get(wait_id)
-        if wait is not None:
-            kept = self._journal.wait_row(wait_id)
-            due_us = kept[0].due_us if kept is not None else self._clock.wall_us()
+        wait = self.waits.get(asking.wait)
+        if wait is None:
+            try:
+                wait = self._open_wait(waiting, asking)
+            except TheaterError as error:
+                return refusal(error.code, error.message)
         else:
-            due_us = self._clock.wall_us() + waiting.timeout_ms * 1000
-            opened = self._open_wait(waiting, asking, wait_id, due_us)
-            if isinstance(opened, Answer):
-                return opened
-            wait = opened
-        return self._await(wait, wait_id, due_us, asking)
+            self._waits.attach(wait, asking.wait, self._away_us())
+        return self._waits.answer(
+            wait, asking, lambda: self._abandon(waiting.receiver, asking.wait, "request.timed_out")
+        )
 
-    def _open_wait(
-        self, waiting: Waiting, asking: Asking, wait_id: str, due_us: int
-    ) -> Wait | Answer:
+    def _open_wait(self, waiting: Waiting, asking: Asking) -> Wait:
+        if waiting.receiver == asking.actor:
+            raise Conflict(
+                f"{asking.actor} asks itself and would wait for ever", code="request.cycle"
+            )
         message = Message(
-            id=wait_id,
+            id=asking.wait,
             receiver=waiting.receiver,
             kind="request",
             origin="actor",
             sender=asking.actor,
             body=waiting.body,
             position=self.position(),
-            deadline_us=due_us,
+            deadline_us=self._clock.wall_us() + waiting.timeout_ms * 1000,
             cause=asking.head,
-            wait=wait_id,
+            wait=asking.wait,
         )
-        if waiting.receiver == asking.actor:
-            return refusal("request.cycle", f"{asking.actor} asks itself and would wait for ever")
-        try:
-            receiver = self._receiver(message)
-            inline = self._claim_idle(receiver)
-            put = None if inline else self.admit(message, waiting.timeout_ms)
-        except TheaterError as error:
-            return refusal(error.code, error.message)
-        wait = self.waits[wait_id] = Wait()
-        self._journal.append(
-            (
-                OpenWait(
-                    wait_id,
-                    asking.actor,
-                    asking.call,
-                    asking.number,
-                    due_us,
-                    asking.input_digest,
-                ),
-                Enqueue(message),
-            )
-        )
+        receiver = self._receiver(message)
+        inline = self._claim_idle(receiver)
+        put = None if inline else self.admit(message, waiting.timeout_ms, asking.on_cancel)
+        wait = self._waits.open(asking, message, waiting.timeout_ms)
         if put is not None:
             put()
         else:
@@ -313,10 +274,11 @@ class Router:
     def _claim_idle(self, receiver: Actor) -> bool:
         if getattr(self._depth, "value", 0) >= limits.INLINE_DEPTH_MAX:
             return False
-        if receiver.status != "running" or receiver.interrupted or receiver.stop_requested:
-            return False
         with receiver.mailbox.lock:
-            if receiver.scheduled or len(receiver.mailbox):
+            if receiver.scheduled or len(receiver.mailbox) or receiver.mailbox.closed:
+                return False
+            # Only under the lock: whoever had the actor may have ended it just now.
+            if receiver.status != "running" or receiver.interrupted or receiver.stop_requested:
                 return False
             receiver.scheduled = True
             return True
@@ -331,21 +293,6 @@ class Router:
         if more:
             self._dispatcher.schedule(receiver)
 
-    def _await(self, wait: Wait, wait_id: str, due_us: int, asking: Asking) -> Answer:
-        if not wait.done.is_set():
-            undo = asking.on_cancel(wait.done.set)
-            try:
-                with self._dispatcher.blocking():
-                    left = (due_us - self._clock.wall_us()) / 1e6
-                    wait.done.wait(max(0.0, min(left, limits.WAIT_MS_MAX / 1000)))
-            finally:
-                undo()
-        with wait.lock:
-            if wait.answer is None and asking.cancelled() is None:
-                wait.answer = refusal("request.timed_out", "no answer came in time")
-                self._journal.append((GiveAnswer(wait_id, wait.answer),))
-            return wait.answer or refusal("request.cancelled", "the asking call was killed")
-
     def close_wait(self, wait_id: str) -> None:
         """Forget a wait; an answer that comes now is too late."""
         self.waits.pop(wait_id, None)
@@ -359,8 +306,10 @@ class Router:
             record(lambda _: (done,))
             return
         if message.wait is not None:
-            self._answer_actor(message, message.wait, answer, record)
+            answer = bounded(answer, self._bytes_max(message.sender))
+            self._waits.give(message, message.wait, answer, record)
             return
+        answer = bounded(answer)
 
         def steps(place: Place | None) -> Sequence[Step]:
             if message.key is None:
@@ -368,74 +317,72 @@ class Router:
             return (AnswerKey(message.key, replace(answer, event=place)), done)
 
         _, number = record(steps)
-        self._tell_clients(message.id, answer, number)
+        self._clients.tell(message.id, answer, number)
 
-    def _answer_actor(
-        self, message: Message, wait_id: str, answer: Answer, record: RecordSteps
-    ) -> None:
-        late = Settle(message.id, "dead", "answer.late")
-        wait = self.waits.get(wait_id)
-        if wait is None:
-            record(lambda _: (late,))
-            return
-        with wait.lock:
-            if wait.answer is not None:
-                record(lambda _: (late,))
-                return
-            place, _ = record(
-                lambda place: (
-                    GiveAnswer(wait_id, replace(answer, event=place)),
-                    Settle(message.id, "done"),
-                )
-            )
-            wait.answer = replace(answer, event=place)
-        wait.done.set()
+    def _bytes_max(self, actor: str) -> int | None:
+        found = self.actors.get(actor)
+        return None if found is None else found.manifest.limits.message_bytes
 
-    def _tell_clients(self, message: str, answer: Answer, number: int) -> None:
-        futures = self._clients.pop(message, None)
-        if not futures:
-            return
+    def conclude_outstanding(self, call: HostCall, request: str, ok: bool, body: bytes) -> None:
+        """Answer an outstanding request with the record of a host call.
 
-        def on_disk(error: BaseException | None) -> None:
-            for future in futures:
-                if not future.set_running_or_notify_cancel():
-                    continue
-                if error is not None:
-                    future.set_exception(error)
-                elif answer.ok:
-                    future.set_result(answer.body)
-                else:
-                    future.set_exception(actor_error(answer))
-
-        self._journal.when_durable(number, on_disk)
-
-    def conclude_outstanding(
-        self, actor: str, request: str, ok: bool, body: bytes
-    ) -> tuple[tuple[Step, ...], Callable[[], None]] | None:
-        """The steps that answer an outstanding request, and what tells the requester afterwards."""
-        asked = self.actors[actor]
+        NotFound if the calling actor has no such request, TooLarge for an answer above its own
+        bound; TimedOut, with a record all the same, if nobody waits for it any more.
+        """
+        asked = self.actors[call.actor]
         message = asked.outstanding.get(request)
         if message is None:
-            return None
+            raise NotFound(
+                f"there is no outstanding request {request[:80]!r}", code="request.not_found"
+            )
+        bytes_max = asked.manifest.limits.message_bytes
+        if len(body) > bytes_max:
+            raise TooLarge(
+                f"the answer has {len(body)} bytes, at most {bytes_max} (limits.message_bytes)",
+                code="answer.too_large",
+            )
         answer = Answer(ok, body)
-        steps: tuple[Step, ...] = (Settle(message.id, "done"),)
-        if message.wait is not None:
-            steps = (GiveAnswer(message.wait, answer), *steps)
-        elif message.key is not None:
-            steps = (AnswerKey(message.key, answer), *steps)
 
-        def tell() -> None:
+        def forget() -> None:
             asked.outstanding.pop(request, None)
-            wait = None if message.wait is None else self.waits.get(message.wait)
-            if wait is not None:
-                with wait.lock:
-                    if wait.answer is None:
-                        wait.answer = answer
-                wait.done.set()
-            else:
-                self._tell_clients(message.id, answer, self._journal.appended())
 
-        return steps, tell
+        call.after(forget)
+        if message.wait is not None:
+            answer = bounded(answer, self._bytes_max(message.sender))
+            self._waits.give_with(call, message, message.wait, answer)
+            return
+        answer = bounded(answer)
+        if message.key is not None:
+            call.step(AnswerKey(message.key, answer))
+        call.step(Settle(message.id, "done"))
+        call.after(lambda: self._clients.tell(message.id, answer, self._journal.appended()))
+
+    # Giving up
+
+    def _abandon(self, receiver: str, message: str, reason: str) -> Sequence[Step]:
+        """Return what makes a message a dead letter if its receiver has left it unanswered."""
+        found = self.actors.get(receiver)
+        if found is None or found.outstanding.pop(message, None) is None:
+            return ()
+        return (Settle(message, "dead", reason),)
+
+    def expire(self, actor: Actor) -> None:
+        """Give up the outstanding requests of an actor that nobody waits for any more."""
+        now = self._clock.wall_us()
+        for message in list(actor.outstanding.values()):
+            if message.wait is not None:
+                wait = self.waits.get(message.wait)
+                if wait is None or wait.answer is not None:
+                    steps = self._abandon(actor.id, message.id, "request.abandoned")
+                    if steps:
+                        self._journal.append(tuple(steps))
+            elif (message.deadline_us or now) < now and message.id not in self._clients:
+                self._expire_client(actor, message)
+
+    def _expire_client(self, actor: Actor, message: Message) -> None:
+        if actor.outstanding.pop(message.id, None) is not None:
+            text = "the actor did not answer before the client's deadline"
+            self.fail_message(message, "request.timed_out", text)
 
     def send_timeout_ms(self, actor: str) -> int:
         """How long this actor's sends wait for a place in a full mailbox."""
@@ -454,24 +401,5 @@ class Router:
         self.conclude(message, refusal(reason, text), record)
 
     def close(self, error: TheaterError) -> None:
-        """Tell everybody outside who still waits that no answer will come from this process."""
-        for message in list(self._clients):
-            for future in self._clients.pop(message, ()):
-                if future.set_running_or_notify_cancel():
-                    future.set_exception(error)
-
-
-def bury(steps: Sequence[Step], reason: str) -> Sequence[Step]:
-    """Return the steps with every message that they settle made a dead letter instead."""
-    return [Settle(s.message, "dead", reason) if isinstance(s, Settle) else s for s in steps]
-
-
-def refusal(code: str, text: str) -> Answer:
-    return Answer(False, f"{code}: {text}".encode())
-
-
-def actor_error(answer: Answer) -> ActorFailed:
-    """Return the error that a client gets for a request that was answered with one."""
-    text = answer.body.decode()
-    code, colon, _ = text.partition(": ")
-    return ActorFailed(text, code=code if colon and code in RUNTIME_ERRORS else "actor.error")
+        """Tell everybody outside who waits, or will, that no answer comes from this process."""
+        self._clients.close(error)

@@ -54,24 +54,18 @@ class _Bound:
         self._router = router
         self._grant = grant
 
-    def _receiver(self, name: str) -> str | Err:
-        found = self._router.resolve(name)
-        if found is None:
-            return Err(f"actor.not_found: there is no living actor {name[:80]!r}")
+    def _refused(self, actor: str) -> Err | None:
         allowed = self._grant.allowed_peers
-        if allowed is not None and found not in allowed and name not in allowed:
-            return Err(
-                f"permission.denied: the manifest's allowed_peers do not include {name[:80]!r}"
-            )
-        return found
+        if allowed is None or actor in allowed:
+            return None
+        return Err(f"permission.denied: the manifest's allowed_peers do not include {actor[:80]!r}")
 
     def send(self, call: HostCall, actor: str, body: bytes) -> Ok | Err:
-        receiver = self._receiver(actor)
-        if isinstance(receiver, Err):
-            return receiver
+        if refused := self._refused(actor):
+            return refused
         message = Message(
             id=message_id(call.derive()),
-            receiver=receiver,
+            receiver=actor,
             kind="send",
             origin="actor",
             sender=call.actor,
@@ -80,7 +74,8 @@ class _Bound:
             cause=call.head,
         )
         try:
-            put = self._router.admit(message, self._router.send_timeout_ms(call.actor))
+            timeout_ms = self._router.send_timeout_ms(call.actor)
+            put = self._router.admit(message, timeout_ms, call.on_cancel)
         except TheaterError as error:
             return Err(f"{error.code}: {error.message}")
         call.step(Enqueue(message))
@@ -88,10 +83,10 @@ class _Bound:
         return Ok()
 
     def request(self, call: HostCall, actor: str, body: bytes) -> Waiting | Err:
-        receiver = self._receiver(actor)
-        if isinstance(receiver, Err):
-            return receiver
-        return Waiting(receiver, body, self._router.request_timeout_ms(call.actor))
+        # Whether the receiver lives is asked when the wait is opened: the answer may be kept already.
+        return self._refused(actor) or Waiting(
+            actor, body, self._router.request_timeout_ms(call.actor)
+        )
 
     def respond(self, call: HostCall, request: str, answer: bytes) -> Ok | Err:
         return self._conclude(call, request, True, answer)
@@ -102,13 +97,10 @@ class _Bound:
         )
 
     def _conclude(self, call: HostCall, request: str, ok: bool, body: bytes) -> Ok | Err:
-        concluded = self._router.conclude_outstanding(call.actor, request, ok, body)
-        if concluded is None:
-            return Err(f"request.not_found: there is no outstanding request {request[:80]!r}")
-        steps, tell = concluded
-        for step in steps:
-            call.step(step)
-        call.after(tell)
+        try:
+            self._router.conclude_outstanding(call, request, ok, body)
+        except TheaterError as error:
+            return Err(f"{error.code}: {error.message}")
         return Ok()
 
 

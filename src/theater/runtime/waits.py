@@ -1,0 +1,182 @@
+"""Actors that wait for the answers to their requests.
+
+Whether an answer or its time-out came first is decided under the wait's own lock, in which the
+record is queued, so that memory and journal agree. An answer that comes after the time-out is not
+given any more, also if nobody has noticed that the time is over: a requester whose callee ran on
+its own thread can't look at the clock meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Final
+
+from theater import limits
+from theater.clock import Clock
+from theater.errors import TimedOut
+from theater.handlers.port import HostCall
+from theater.journal.port import Journal
+from theater.journal.records import (
+    Answer,
+    CloseWait,
+    Enqueue,
+    GiveAnswer,
+    Message,
+    OpenWait,
+    Settle,
+    Step,
+)
+from theater.runtime.answers import RecordSteps, refusal
+
+TIMED_OUT: Final = refusal("request.timed_out", "no answer came in time")
+
+
+class Wait:
+    """Somebody inside the node waits for an answer.
+
+    `due` is monotonic seconds; None while the waiter has not come back after a restart of the node.
+    """
+
+    __slots__ = ("answer", "done", "due", "lock")
+
+    def __init__(self, answer: Answer | None = None, due: float | None = None) -> None:
+        self.lock = threading.Lock()
+        self.done = threading.Event()
+        self.answer = answer
+        self.due = due
+        if answer is not None:
+            self.done.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Which host call asks: its actor, its place, its wait's id, and the head of its chain."""
+
+    actor: str
+    call: int
+    number: int
+    wait: str
+    head: tuple[int, bytes]
+    input_digest: bytes
+    cancelled: Callable[[], str | None]
+    on_cancel: Callable[[Callable[[], None]], Callable[[], None]]
+
+
+class Waits:
+    """The waits of a node by id; `table` is filled by whoever opens the node."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        blocking: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self.table: Final[dict[str, Wait]] = {}
+        self._journal = journal
+        self._clock = clock
+        self._blocking = blocking
+
+    def open(self, asking: Asking, message: Message, timeout_ms: int) -> Wait:
+        """Journal a wait together with its message."""
+        due_us = message.deadline_us
+        assert due_us is not None
+        wait = Wait(due=self._clock.monotonic() + timeout_ms / 1000)
+        self.table[asking.wait] = wait
+        opened = OpenWait(
+            asking.wait, asking.actor, asking.call, asking.number, due_us, asking.input_digest
+        )
+        self._journal.append((opened, Enqueue(message)))
+        return wait
+
+    def attach(self, wait: Wait, wait_id: str, away_us: int) -> None:
+        """The waiter is back after a restart: time in which the node was away does not count."""
+        with wait.lock:
+            if wait.answer is not None or wait.due is not None:
+                return
+            kept = self._journal.wait_row(wait_id)
+            assert kept is not None, "a wait that was restored is kept"
+            opened = kept[0]
+            if away_us:
+                opened = replace(opened, due_us=opened.due_us + away_us)
+                # The next restart adds its own time to this.
+                self._journal.append((CloseWait(wait_id), opened))
+            left = (opened.due_us - self._clock.wall_us()) / 1e6
+            wait.due = self._clock.monotonic() + left
+
+    def answer(self, wait: Wait, asking: Asking, abandon: Callable[[], Sequence[Step]]) -> Answer:
+        """Wait for the answer; `abandon` gives the steps that go with a time-out's record."""
+        if not wait.done.is_set():
+            undo = asking.on_cancel(wait.done.set)
+            try:
+                with self._blocking():
+                    left = 0.0 if wait.due is None else wait.due - self._clock.monotonic()
+                    wait.done.wait(max(0.0, min(left, limits.WAIT_MS_MAX / 1000)))
+            finally:
+                undo()
+        with wait.lock:
+            if wait.answer is None and asking.cancelled() is None:
+                wait.answer = TIMED_OUT
+                self._journal.append((GiveAnswer(asking.wait, TIMED_OUT), *abandon()))
+            return wait.answer or refusal("request.cancelled", "the asking call was killed")
+
+    def give(self, message: Message, wait_id: str, answer: Answer, record: RecordSteps) -> None:
+        """Settle a request in the record that `record` makes, with its answer if that is in time."""
+        wait = self.table.get(wait_id)
+        if wait is None:
+            record(lambda _: (_late(message),))
+            return
+        with wait.lock:
+            if self._is_late(wait):
+                record(lambda _: self._late_steps(wait, message, wait_id))
+            else:
+                place, _ = record(
+                    lambda place: (
+                        GiveAnswer(wait_id, replace(answer, event=place)),
+                        Settle(message.id, "done"),
+                    )
+                )
+                wait.answer = replace(answer, event=place)
+        wait.done.set()
+
+    def give_with(self, call: HostCall, message: Message, wait_id: str, answer: Answer) -> None:
+        """Settle a request with its answer in the record of the host call that answers it.
+
+        TimedOut, with a record all the same, if it comes too late.
+        """
+        wait = self.table.get(wait_id)
+        late: Sequence[Step] = (_late(message),)
+        if wait is not None:
+            with wait.lock:
+                late = self._late_steps(wait, message, wait_id) if self._is_late(wait) else ()
+        for step in late or (GiveAnswer(wait_id, answer), Settle(message.id, "done")):
+            call.step(step)
+        if late:
+            raise TimedOut("nobody waits for this answer any more", code="answer.late")
+
+        def tell() -> None:
+            assert wait is not None
+            with wait.lock:
+                wait.answer = wait.answer or answer
+            wait.done.set()
+
+        call.after(tell)
+
+    def _is_late(self, wait: Wait) -> bool:
+        """Whether an answer that comes now is too late. Under the wait's lock."""
+        return wait.answer is not None or (
+            wait.due is not None and self._clock.monotonic() >= wait.due
+        )
+
+    def _late_steps(self, wait: Wait, message: Message, wait_id: str) -> Sequence[Step]:
+        """Make a message whose answer is late a dead letter, and its wait timed out, if it is not."""
+        if wait.answer is not None:
+            return (_late(message),)
+        wait.answer = TIMED_OUT
+        return (GiveAnswer(wait_id, TIMED_OUT), _late(message))
+
+
+def _late(message: Message) -> Settle:
+    return Settle(message.id, "dead", "answer.late")
