@@ -36,14 +36,15 @@ from theater.journal.records import (
 )
 from theater.manifest.model import Errors
 from theater.runtime.actor import Actor, LiveInstance
+from theater.runtime.answers import Place, clipped
 from theater.runtime.ending import excess, finish_call
 from theater.runtime.fate import Ending, Fate, decide
 from theater.runtime.kinds import INIT
 from theater.runtime.program import Program
 from theater.runtime.residency import make_room
-from theater.runtime.router import Asking, Place
 from theater.runtime.services import Services
 from theater.runtime.session import CallPlace, Session, as_part
+from theater.runtime.waits import Asking
 
 log = logging.getLogger(__name__)
 
@@ -267,8 +268,8 @@ class Execution:
         before = self._closing()
         notes, fails = self._notes(kind, text, fate, function)
         if fails:
-            outcome_ = Answer(False, text[: limits.ERROR_MESSAGE_BYTES_MAX].encode())
-            before.append(SetActor(actor.id, status="failed", outcome=outcome_))
+            failure = Answer(False, clipped(text.encode()))
+            before.append(SetActor(actor.id, status="failed", outcome=failure))
 
         def record(
             build: Callable[[Place | None], Sequence[Step]],

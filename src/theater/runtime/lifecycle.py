@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 
-from theater import limits
 from theater.chain import shapes
 from theater.engine import Ended
 from theater.errors import JournalFailed, TheaterError, Unavailable
 from theater.journal.records import ActorStatus, Answer, Message, SetActor
 from theater.runtime.actor import Actor
+from theater.runtime.answers import clipped
 from theater.runtime.execution import CallEnd, Execution, fresh_instance
 from theater.runtime.kinds import INIT, KINDS
 from theater.runtime.recovery import take_up
@@ -112,7 +112,7 @@ def _handle(services: Services, actor: Actor, message: Message) -> None:
 
 def _after_call(services: Services, actor: Actor, end: CallEnd) -> None:
     if end.failed:
-        actor.outcome = Answer(False, end.text[: limits.ERROR_MESSAGE_BYTES_MAX].encode())
+        actor.outcome = Answer(False, clipped(end.text.encode()))
         _clear(services, actor, "failed", end.number)
     elif end.function == INIT:
         actor.status = "running"
@@ -135,7 +135,7 @@ def fail_actor(services: Services, actor: Actor, text: str) -> None:
             execution.adopt_wait(wait.id)
         _after_call(services, actor, execution.end(Ended("host", None, text), actor.calling))
     if not actor.ended:
-        _end(services, actor, shapes.ACTOR_FAIL, "node", text, Answer(False, text.encode()))
+        _end(services, actor, shapes.ACTOR_FAIL, "node", text, Answer(False, clipped(text.encode())))
 
 
 def _end(

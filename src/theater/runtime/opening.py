@@ -18,8 +18,8 @@ from theater.journal.port import Journal
 from theater.journal.records import ActorRow, CloseWait, Message
 from theater.manifest.model import Limits
 from theater.runtime.actor import Actor
-from theater.runtime.router import Wait
 from theater.runtime.services import Services
+from theater.runtime.waits import Wait
 
 log = logging.getLogger(__name__)
 

@@ -69,6 +69,7 @@ def _count_death(services: Services, actor: Actor) -> None:
     once the call has recorded something new.
     """
     actor.deaths += 1
+    actor.counted = True
     number = services.journal.append((SetActor(actor.id, deaths=actor.deaths),))
     with services.dispatcher.blocking():
         services.journal.wait(number)
@@ -115,7 +116,11 @@ def _run_again(
 
 def forgive_close(services: Services) -> None:
     """Before an orderly end of the process: what it interrupts is no death."""
-    interrupted = [a for a in list(services.router.actors.values()) if a.running is not None]
+    interrupted = [
+        actor
+        for actor in list(services.router.actors.values())
+        if actor.tip.call is not None and (actor.counted or not actor.interrupted)
+    ]
     try:
         for actor in interrupted:
             services.journal.append((SetActor(actor.id, deaths=actor.deaths - 1),))
