@@ -12,6 +12,8 @@ from tests.engine.guests import SEND, Host, binary
 from theater.engine import Engine, InstanceLimits, Returned, wat
 from theater.errors import ComponentError, Conflict, UsageError
 
+pytestmark = pytest.mark.slow
+
 
 def _works(engine, name="counter"):
     outcome = engine.load(binary(name)).instance().call(SEND, [b"1", (b"hi",)], Host(), 1000)

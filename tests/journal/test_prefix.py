@@ -17,6 +17,8 @@ from theater.journal.sqlite import SqliteJournal
 from theater.testing.lossy_files import LossyFiles
 from theater.testing.lossy_vfs import LossyVfs, Power
 
+pytestmark = pytest.mark.slow
+
 small = st.integers(0, 5)
 plans = st.lists(st.tuples(st.sampled_from(KINDS), small, small, st.booleans()), max_size=40)
 WAIT_S = 60
