@@ -34,8 +34,9 @@ def test_each_trap_has_its_code(guest, letter):
 
 
 def test_after_a_trap_the_instance_is_dead_and_its_store_is_gone(guest):
-    instance = guest("trap").instance()
+    component = guest("trap")
     before = live_instances()
+    instance = component.instance()
     assert isinstance(instance.call(SEND, [None, (b"x",)], Host(), 1000), Returned)
     assert live_instances() == before + 1
     assert isinstance(instance.call(SEND, [None, (b"u",)], Host(), 1000), Ended)
