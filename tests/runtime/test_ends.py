@@ -12,7 +12,7 @@ from theater.engine import instance as engine_instance
 from theater.engine import live_instances, wat
 from theater.errors import ActorFailed, TheaterError
 from theater.journal.memory import MemoryJournal
-from theater.runtime import execution
+from theater.runtime import execution, recovery
 from theater.runtime.node import Node
 from theater.runtime.settings import NodeSettings
 
@@ -180,3 +180,22 @@ def test_two_orderly_closes_in_one_call_are_no_deaths(stage: Theater) -> None:
     form = shapes.parse(errors[0].type, errors[0].data or b"")
     assert isinstance(form, shapes.Error)
     assert form.kind == "deadline"
+
+
+def test_an_error_of_the_runtime_in_recovery_ends_the_open_call_and_answers_its_message(
+    stage: Theater, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = stage.start("loop", manifest("loop", deadline_ms=60_000))
+    stage.node.send(actor.id, b"go", key="kept").result(WAIT_S)
+    until(lambda: stage.types(actor)[-1] == shapes.WASM_CALL, stage.node)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(recovery, "_run_again", broken)
+    stage.reopen()
+    until(lambda: stage.node.info(actor.id).status == "failed", stage.node)
+    ends = [shapes.WASM_ERROR, shapes.MESSAGE_ASIDE, shapes.ACTOR_FAIL]
+    assert stage.types(actor)[-3:] == ends
+    assert stage.node.verify(actor.id).problem is None
+    assert {m.state for m in stage.node.journal.messages(actor.id)} == {"aside"}

@@ -67,10 +67,19 @@ class CallEnd:
 
 
 class Execution:
-    """One call in progress. Satisfies the session's LiveCall and the actor's Killable."""
+    """One call in progress. Satisfies the session's LiveCall and the actor's Killable.
+
+    `poisoned`: its message is set aside if it ends badly. `fails`: its actor has failed then.
+    """
 
     def __init__(
-        self, services: Services, actor: Actor, message: Message | None, *, poisoned: bool = False
+        self,
+        services: Services,
+        actor: Actor,
+        message: Message | None,
+        *,
+        poisoned: bool = False,
+        fails: bool = False,
     ) -> None:
         self.actor = actor
         self.message = message
@@ -81,6 +90,7 @@ class Execution:
         self._waits: set[str] = set()
         self._busy = False
         self._poisoned = poisoned
+        self._fails = fails
         self._number = 0
 
     # Begin
@@ -305,7 +315,7 @@ class Execution:
         if fate is Fate.ASIDE and message is not None:
             aside = shapes.note(salt(), "node", kind, {"message": message.id})
             notes.append((shapes.MESSAGE_ASIDE, aside))
-        if function == INIT or kind == "diverged":
+        if function == INIT or kind == "diverged" or self._fails:
             notes.append((shapes.ACTOR_FAIL, shapes.note(salt(), "node", text[:1000])))
             return notes, True
         if fate in (Fate.AGAIN, Fate.ASIDE):

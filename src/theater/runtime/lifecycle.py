@@ -16,7 +16,7 @@ from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
 from theater.runtime.execution import CallEnd, Execution, fresh_instance
 from theater.runtime.kinds import INIT, KINDS
-from theater.runtime.recovery import take_up
+from theater.runtime.recovery import opened_function, take_up
 from theater.runtime.services import Services
 from theater.values import cbor
 
@@ -130,12 +130,15 @@ def fail_actor(services: Services, actor: Actor, text: str) -> None:
         return
     if actor.tip.call is not None:
         # What is open can't be finished: its message and whoever waits for it must not be forgotten.
-        execution = Execution(services, actor, actor.in_hand, poisoned=True)
+        execution = Execution(services, actor, actor.in_hand, poisoned=True, fails=True)
         for wait, _ in services.journal.waits(actor.id):
             execution.adopt_wait(wait.id)
-        _after_call(services, actor, execution.end(Ended("host", None, text), actor.calling))
-    if not actor.ended:
-        _end(services, actor, shapes.ACTOR_FAIL, "node", text, Answer(False, clipped(text.encode())))
+        function = actor.calling or opened_function(services, actor)
+        _after_call(services, actor, execution.end(Ended("host", None, text), function))
+    else:
+        _end(
+            services, actor, shapes.ACTOR_FAIL, "node", text, Answer(False, clipped(text.encode()))
+        )
 
 
 def _end(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 
+from theater.chain import shapes
 from theater.engine import Ended, Outcome
 from theater.errors import CodecError, IntegrityError, JournalFailed
 from theater.journal.records import SetActor
@@ -54,6 +55,16 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
     end = execution.end(outcome, opened.call.function)
     actor.interrupted = False
     return end
+
+
+def opened_function(services: Services, actor: Actor) -> str:
+    """Return the function of the call that is open in an actor's chain."""
+    assert actor.tip.call is not None
+    event = next(iter(services.journal.events(actor.id, actor.tip.call, 1)))
+    assert event.data is not None
+    call = shapes.parse(event.type, event.data)
+    assert isinstance(call, shapes.Call)
+    return call.function
 
 
 def _in_an_effect(opened: RecordedCall) -> bool:
