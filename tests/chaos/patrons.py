@@ -102,6 +102,7 @@ class Patron:
 
     def note(self, key: str, what: str, actor: str, answer: str) -> None:
         """Write down what was acknowledged, synced, before anything else is done."""
+        self.tally.add("acked")  # at once: a kill that waits for it may come before the disk
         told = Told(key, what, actor, answer)
         line = json.dumps([told.key, told.what, told.actor, told.answer]).encode() + b"\n"
         handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -111,7 +112,6 @@ class Patron:
         finally:
             os.close(handle)
         self.told.append(told)
-        self.tally.add("acked")
 
     def send(self, key: str, actor: str, body: bytes) -> None:
         message = self.insist(lambda client: client.send(actor, body, key=key))

@@ -6,6 +6,7 @@ the server's code that moment falls is the scheduler's choice.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import statistics
@@ -90,7 +91,7 @@ class Run:
         self._failure: BaseException | None = None
         self._starts: list[float] = []
         folder.mkdir(parents=True, exist_ok=True)
-        _compile((guest("counter"), guest("relay"), plan.courier), cache)
+        compile_for((guest("counter"), guest("relay"), plan.courier), cache)
         environment = {
             **os.environ,
             "XDG_CACHE_HOME": str(cache),
@@ -180,7 +181,7 @@ class Run:
                 time.sleep(delay * 0.003)
             elif moment == "when a message was acknowledged":
                 self._tally.wait("acked", count, MOMENT_S)
-                time.sleep(delay * 0.005)
+                time.sleep(max(0.0, delay - 0.5) * 0.01)
             elif moment == "when nobody asks for anything":
                 self._hush()
         finally:
@@ -345,12 +346,14 @@ allow_private = true
             raise self._failure
 
 
-def _compile(components: Sequence[bytes], cache: Path) -> None:
+def compile_for(components: Sequence[bytes], cache: Path) -> None:
     """Compile what the actors run where the servers look for it; no server lives long enough."""
-    engine = Engine(cache / "theater" / "components")
-    for component in components:
-        engine.load(component)
-    engine.close()
+    with (cache / "chaos.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        engine = Engine(cache / "theater" / "components")
+        for component in components:
+            engine.load(component)
+        engine.close()
 
 
 def play(plan: Plan, folder: Path, cache: Path) -> Outcome:

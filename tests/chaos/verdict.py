@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -14,6 +15,8 @@ from theater.chain import shapes
 from theater.journal.sqlite import SqliteJournal
 
 INTERRUPTED = b"interrupted"
+CONTENTS = "contents"
+STAMP = re.compile(rb"\b(interrupted|[0-9a-f]{12})\b")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,26 @@ class Verdict:
     faults: list[str] = field(default_factory=list)
     left: dict[str, Left] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
+
+    def without_stamps(self) -> Verdict:
+        """The same with what the gate answered, or that it did not, taken out."""
+        left = {
+            name: Left(
+                each.status,
+                None if each.state is None else STAMP.sub(b"*", each.state),
+                {
+                    label: [str(len(refs))]
+                    for label, refs in each.stores.items()
+                    if label != CONTENTS  # the same word twice is one content, two stamps are two
+                },
+            )
+            for name, each in self.left.items()
+        }
+        answers = {
+            key: STAMP.sub(b"*", bytes.fromhex(answer)).hex()
+            for key, answer in self.answers.items()
+        }
+        return Verdict(left=left, answers=answers)
 
     def expect(self, condition: bool, fault: str) -> None:
         if not condition:
@@ -78,15 +101,19 @@ def judge(outcome: Outcome) -> Verdict:
     return verdict
 
 
-def compare(verdict: Verdict, undisturbed: Verdict) -> list[str]:
-    """How a run's end differs from that of one that was not disturbed."""
+def compare(verdict: Verdict, undisturbed: Verdict, *, stamps: bool = True) -> list[str]:
+    """How a run's end differs from that of one that was not disturbed.
+
+    Without `stamps` an interrupted POST is as good as one that was answered.
+    """
     differences = []
-    for name in sorted(verdict.left.keys() | undisturbed.left.keys()):
-        mine, other = verdict.left.get(name), undisturbed.left.get(name)
-        if mine != other:
-            differences.append(f"{name}: {_brief(mine)} instead of {_brief(other)}")
-    for key in sorted(verdict.answers.keys() | undisturbed.answers.keys()):
-        if verdict.answers.get(key) != undisturbed.answers.get(key):
+    mine, other = (each if stamps else each.without_stamps() for each in (verdict, undisturbed))
+    for name in sorted(mine.left.keys() | other.left.keys()):
+        left, right = mine.left.get(name), other.left.get(name)
+        if left != right:
+            differences.append(f"{name}: {_brief(left)} instead of {_brief(right)}")
+    for key in sorted(mine.answers.keys() | other.answers.keys()):
+        if mine.answers.get(key) != other.answers.get(key):
             differences.append(f"the answer to {key} differs")
     return differences
 
@@ -204,7 +231,7 @@ def _collect(
             meanings[store.encode()] = b"store"
             image = journal.store_image(store)
             assert image is not None
-            stores["contents"] = sorted(digest.hex() for digest in image.contents)
+            stores[CONTENTS] = sorted(digest.hex() for digest in image.contents)
             for label, digests in image.labels.items():
                 stores["label " + label] = [digest.hex() for digest in digests]
         ref = chain.row.tip.state
