@@ -353,7 +353,8 @@ class Router:
             return
         answer = bounded(answer)
         if message.key is not None:
-            call.step(AnswerKey(message.key, answer))
+            key = message.key
+            call.step(lambda place: (AnswerKey(key, replace(answer, event=place)),))
         call.step(Settle(message.id, "done"))
         call.after(lambda: self._clients.tell(message.id, answer, self._journal.appended()))
 

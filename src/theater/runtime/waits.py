@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -29,7 +29,7 @@ from theater.journal.records import (
     Settle,
     Step,
 )
-from theater.runtime.answers import RecordSteps, refusal
+from theater.runtime.answers import Place, RecordSteps, refusal
 
 TIMED_OUT: Final = refusal("request.timed_out", "no answer came in time")
 
@@ -149,20 +149,24 @@ class Waits:
         wait = self.table.get(wait_id)
         late: Sequence[Step] = (_late(message),)
         if wait is not None:
-            with wait.lock:
+            with ExitStack() as held:
+                held.enter_context(wait.lock)
                 late = self._late_steps(wait, message, wait_id) if self._is_late(wait) else ()
-        for step in late or (GiveAnswer(wait_id, answer), Settle(message.id, "done")):
-            call.step(step)
-        if late:
+                if not late:
+                    call.hold(held.pop_all())
+        if wait is None or late:
+            for step in late:
+                call.step(step)
+            if wait is not None:
+                call.after(wait.done.set)
             raise TimedOut("nobody waits for this answer any more", code="answer.late")
 
-        def tell() -> None:
-            assert wait is not None
-            with wait.lock:
-                wait.answer = wait.answer or answer
-            wait.done.set()
+        def steps(place: Place) -> Sequence[Step]:
+            wait.answer = replace(answer, event=place)
+            return (GiveAnswer(wait_id, wait.answer), Settle(message.id, "done"))
 
-        call.after(tell)
+        call.step(steps)
+        call.after(wait.done.set)
 
     def _is_late(self, wait: Wait) -> bool:
         """Whether an answer that comes now is too late. Under the wait's lock."""
