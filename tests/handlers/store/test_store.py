@@ -93,7 +93,7 @@ class Node:
             self.journal.append(tuple(call.steps))
         for done in call.done:
             done()
-        self.handler.finish(call)  # type: ignore[arg-type]
+        self.handler.release(call)  # type: ignore[arg-type]
 
     def restarted(self) -> Node:
         return Node(self.journal.reopened())
@@ -359,7 +359,7 @@ def test_a_call_that_never_came_to_its_change_holds_nobody_up_for_long() -> None
     ada, bob = Guest(node, "ada", grant), Guest(node, "bob", grant)
     call, _ = ada.begin("store-at-label", "notes", "l", b"1")
     assert bob.refused("store-at-label", "notes", "l", b"2") == "timed_out"
-    node.handler.finish(call)  # type: ignore[arg-type]
+    node.handler.release(call)  # type: ignore[arg-type]
     bob.ok("store-at-label", "notes", "l", b"2")
     ada.begin("store-at-label", "notes", "l", b"3")
     ada.ok("store-at-label", "notes", "l", b"4")
