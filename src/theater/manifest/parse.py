@@ -171,7 +171,8 @@ def _required(root: Table, value: str | None, name: str) -> str:
     if value is None and name not in root.values:
         spelled = ("component_path", "package") if name == "component" else ()
         if not any(other in root.values for other in spelled):
-            root.problems.add((), f"{name} is missing")
+            hint = "`theater build` makes it and writes it here" if name == "component" else None
+            root.problems.add((), f"{name} is missing", hint)
     return value or ""
 
 

@@ -46,7 +46,8 @@ def verify(
     """
     trusted = None if head is None else _digest(head)
     path = Path(target)
-    if path.is_dir():
+    # A folder that has an actor's name and no chain in it is not what was meant.
+    if path.is_dir() and (path.name != target or any(path.glob("*.jsonl"))):
         _verify_folder(path, trusted, as_json)
         return
     if path.is_file():
