@@ -203,7 +203,12 @@ class Round:
         self.catch_up(f"{self._patron.name}-rest-{self.rests}")
 
     def _job(self, key: str, large: bool) -> bytes:
-        job = {"name": key, "posts": self._posts, "bytes": LARGE if large else 100}
+        job = {
+            "name": key,
+            "posts": self._posts,
+            "bytes": LARGE if large else 100,
+            "later": self.operations % 4 == 0,
+        }
         return json.dumps(job).encode()
 
     def _visit(self, key: str) -> None:

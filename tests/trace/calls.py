@@ -6,25 +6,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-NAMES = (
-    *("read", "readv", "recvfrom", "recvmsg"),
-    *("write", "writev", "pwrite64", "pwritev", "sendto", "sendmsg", "connect"),
-    *("fsync", "fdatasync"),
-)
-ARGUMENTS = [
-    "-f",
-    "-yy",
-    "-xx",
-    "-s",
-    "8192",
-    "-e",
-    "signal=none",
-    "-e",
-    "trace=" + ",".join(NAMES),
-]
-READS = frozenset(NAMES[:4])
-WRITES = frozenset(NAMES[4:10])
-SYNCS = frozenset(NAMES[11:])
+READS = ("read", "readv", "recvfrom", "recvmsg")
+WRITES = ("write", "writev", "pwrite64", "pwritev", "sendto", "sendmsg")
+SYNCS = ("fsync", "fdatasync")
+TRACED = ",".join((*READS, *WRITES, *SYNCS, "connect"))
+ARGUMENTS = ("-f", "-yy", "-xx", "-s", "8192", "-e", "signal=none", "-e", f"trace={TRACED}")
 
 _LINE = re.compile(r"(\d+) +(.*)")
 _RESUMED = re.compile(r"<\.\.\. (\w+) resumed>(.*)")

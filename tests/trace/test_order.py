@@ -104,12 +104,10 @@ def play(strace: str, way: str, folder: Path, cache: Path) -> Story:
                 state = json.dumps({"gate": gate.address}).encode()
                 actor = client.start(MANIFEST, path="/", component=digest, state=state).id
                 for _ in range(MESSAGES):
-                    name, key = secrets.token_hex(8), secrets.token_hex(16)
-                    job = json.dumps({"name": name, "posts": True, "bytes": 100}).encode()
+                    _, job, key = _job()
                     client.send(actor, job, key=key)
                     sends.append(Promise(key, key))
-                    name, key = secrets.token_hex(8), secrets.token_hex(16)
-                    job = json.dumps({"name": name, "posts": True, "bytes": 100}).encode()
+                    name, job, key = _job()
                     client.request(actor, job, key=key)
                     requests.append(Promise(key, sha256(name.encode()).hexdigest()))
         with (folder / "trace").open() as lines:
@@ -118,6 +116,13 @@ def play(strace: str, way: str, folder: Path, cache: Path) -> Story:
         gate_port = gate.server_address[1]
     port = int(address.rpartition(":")[2])
     return Story(trace, sends, requests, posts, port, int(gate_port))
+
+
+def _job() -> tuple[str, bytes, str]:
+    """A job's name, the job as a message, and a key for it."""
+    name = secrets.token_hex(8)
+    job = {"name": name, "posts": True, "bytes": 100, "later": False}
+    return name, json.dumps(job).encode(), secrets.token_hex(16)
 
 
 @pytest.fixture

@@ -11,7 +11,18 @@ import uuid
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from theater_guest import Actor, HostError, Store, log, request, request_bytes, send
+from theater_guest import (
+    DEFERRED,
+    Actor,
+    Deferred,
+    HostError,
+    Store,
+    log,
+    request,
+    request_bytes,
+    respond,
+    send,
+)
 from theater_guest.http import post
 
 carried = 0
@@ -20,16 +31,18 @@ carried = 0
 
 @dataclass
 class Job:
-    """`bytes` is the size of what it keeps."""
+    """`bytes` is the size of what it keeps; `later`: a request for it is not answered at once."""
 
     name: str
     posts: bool
     bytes: int
+    later: bool
 
 
 @dataclass
 class Courier(Actor):
-    """The first fields say whom it deals with; `done` has what came of each job, sorted."""
+    """The first fields say whom it deals with; `done` has what came of each job, sorted, `owed` the
+    requests that wait for theirs."""
 
     gate: str
     ledger: str | None = None
@@ -37,19 +50,25 @@ class Courier(Actor):
     clerk: str | None = None
     store: Store | None = None
     done: dict[str, str] = field(default_factory=dict)
+    owed: dict[str, str] = field(default_factory=dict)
 
     def on_start(self) -> None:
         self.store = Store.new()
         self.store.write("begun", b"")
 
     def on_send(self, message: Job) -> None:
-        self.carry(message)
+        answer = self.carry(message)
+        if message.name in self.owed:
+            respond(self.owed.pop(message.name), answer)
 
-    def on_request(self, message: Job | None) -> str:
+    def on_request(self, message: Job | None) -> str | Deferred:
         if message is None:
             return str(len(self.done))
-        # The seal stands in the answer and nowhere else.
-        return f"{self.carry(message)} {sha256(message.name.encode()).hexdigest()}"
+        if message.later:
+            self.owed[message.name] = self.request_id
+            send(self.actor_id, message)
+            return DEFERRED
+        return self.carry(message)
 
     def carry(self, job: Job) -> str:
         global carried
@@ -66,10 +85,11 @@ class Courier(Actor):
         if self.relay is not None:
             parts.append(request_bytes(self.relay, job.name.encode()).decode())
         if self.clerk is not None:
-            parts.append(request(self.clerk, job))
+            parts.append(request(self.clerk, job).partition(" ")[0])
         self.store.write(f"job {job.name}", " ".join(parts).encode())
         self.done = dict(sorted({**self.done, job.name: " ".join(parts)}.items()))
-        return self.done[job.name]
+        # The seal stands in the answer and nowhere else.
+        return f"{self.done[job.name]} {sha256(job.name.encode()).hexdigest()}"
 
     def ask(self, job: Job) -> str:
         if not job.posts:
