@@ -1,7 +1,8 @@
-"""A small scenario of about 30 journal records, run by a process that may end at any of them.
+"""A small scenario of about 50 journal records, run by a process that may end at any of them.
 
-A client starts a counter and a relay to it, sends and requests through both, and writes down what
-was acknowledged, synced, before it goes on. Run again over the same data directory with the same
+A client starts a counter and a relay to it, sends and requests through both, then asks through
+another relay one that ends with its answer, and writes down what was acknowledged, synced, before
+it goes on. Run again over the same data directory with the same
 keys it finishes what it had begun, as a client that lost its connection would.
 """
 
@@ -41,8 +42,18 @@ class Told:
         return dict(json.loads(line) for line in lines)
 
 
-def play(node: Node, told: Told) -> tuple[str, str]:
-    """Run the scenario to its end; returns the ids of counter and relay."""
+@dataclass(frozen=True)
+class Cast:
+    """The ids of the actors."""
+
+    counter: str
+    relay: str
+    ending: str
+    asker: str
+
+
+def play(node: Node, told: Told) -> Cast:
+    """Run the scenario to its end."""
     counter = node.start(
         manifest("counter"), component=node.add_component(guest("counter")), key="start-counter"
     ).result(WAIT_S)
@@ -63,16 +74,37 @@ def play(node: Node, told: Told) -> tuple[str, str]:
         until(lambda: node.state(counter.id) == b"4", node)
         stopped = node.stop(relay.id).result(WAIT_S)
         told.note("stopped", stopped.status)
-    return counter.id, relay.id
+    return Cast(counter.id, relay.id, *_ask_what_ends(node, told))
 
 
-def check(node: Node, counter: str, relay: str, told: Told) -> None:
-    """Compare with the oracle: four messages counted once each, both chains proven."""
+def _ask_what_ends(node: Node, told: Told) -> tuple[str, str]:
+    """Ask one that ends with its answer: it may be gone when the answer is fetched."""
+    ending = node.start(
+        manifest("ending"), component=node.add_component(guest("ending")), key="start-ending"
+    ).result(WAIT_S)
+    asker = node.start(
+        manifest("relay"),
+        component=node.add_component(guest("relay")),
+        state=ending.id.encode(),
+        key="start-asker",
+    ).result(WAIT_S)
+    answer = node.request(asker.id, b"last words", key="request-ending").result(WAIT_S)
+    told.note("request-ending", answer.decode())
+    node.wait(ending.id).result(WAIT_S)
+    return ending.id, asker.id
+
+
+def check(node: Node, cast: Cast, told: Told) -> None:
+    """Compare with the oracle: each message handled once, each answer given, all chains proven."""
+    counter, relay = cast.counter, cast.relay
     assert node.state(counter) == b"4"
     assert node.info(relay).status == "stopped"
     calls = [event.type for event in node.events(counter)].count("wasm-call")
     assert calls == 1 + len(MESSAGES)
-    for actor in (counter, relay):
+    outcome = node.info(cast.ending).outcome
+    assert outcome is not None
+    assert outcome.body == b"last words"
+    for actor in (counter, relay, cast.ending, cast.asker):
         report = node.verify(actor)
         assert report.problem is None, report
         replay = node.replay(actor)
@@ -81,10 +113,10 @@ def check(node: Node, counter: str, relay: str, told: Told) -> None:
     assert (known["counter"], known["relay"]) == (counter, relay)
     journal: Journal = node.journal
     assert not journal.waits()
-    assert not journal.messages(counter)
-    assert not journal.messages(relay)
+    assert not journal.messages()
     for name in ("send-counter", "send-relay"):
         kept = journal.key(name)
         assert kept is not None
         assert kept.message == known[name]
+    assert known["request-ending"] == "last words"
     assert {known["request-relay"], known["request-counter"]} <= {"1", "2", "3", "4"}

@@ -68,8 +68,7 @@ def recover_and_check(directory: Path, cache: Path) -> None:
     before = told.all()
     node = Node.open(directory / "data", NodeSettings(cache_dir=cache))
     try:
-        counter, relay = play(node, told)
-        check(node, counter, relay, told)
+        check(node, play(node, told), told)
     finally:
         node.close()
     after = told.all()
