@@ -7,20 +7,20 @@ the server's code that moment falls is the scheduler's choice.
 from __future__ import annotations
 
 import fcntl
-import os
 import random
 import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from tests.chaos.coroner import Coroner, Finding
 from tests.chaos.gate import Gate
 from tests.chaos.patrons import PLAIN, Abandoned, Cast, Door, Patron, Round
-from tests.chaos.servers import Executed, Forked, Server, Servers
+from tests.chaos.servers import Executed, Forked, Server, Servers, environment
 from tests.chaos.tally import Tally
 from tests.runtime.actors import guest
 from theater.chain import shapes
@@ -92,15 +92,8 @@ class Run:
         self._starts: list[float] = []
         folder.mkdir(parents=True, exist_ok=True)
         compile_for((guest("counter"), guest("relay"), plan.courier), cache)
-        environment = {
-            **os.environ,
-            "XDG_CACHE_HOME": str(cache),
-            "XDG_CONFIG_HOME": str(folder),
-        }
-        for name in ("THEATER_SERVER_ADDRESS", "THEATER_DATA_DIR", "THEATER_TOKEN"):
-            environment.pop(name, None)
         kind: type[Executed] | type[Forked] = Executed if plan.executed else Forked
-        self._servers: Servers = kind(environment, folder / "server.log")
+        self._servers: Servers = kind(environment(cache, folder), folder / "server.log")
         self._gate = Gate(plan.seed, self._tally)
         data_dir = folder / "data"
         self.outcome = Outcome(plan, data_dir, self._gate)
@@ -286,10 +279,11 @@ class Run:
             return actor
 
         courier = self._plan.courier
+        manifest = partial(courier_manifest, self._plan.policy)
         ledger = start("ledger", guest("counter"), PLAIN)
         echo = start("echo", guest("relay"), PLAIN)
         relay = start("relay", guest("relay"), PLAIN, ledger.encode())
-        clerk = start("clerk", courier, self._manifest(64), {"gate": self._gate.address})
+        clerk = start("clerk", courier, manifest(64), {"gate": self._gate.address})
         casts = []
         for number in range(PATRONS):
             teller = start(f"teller {number}", guest("counter"), PLAIN)
@@ -297,29 +291,9 @@ class Run:
             fields = {"gate": self._gate.address, "ledger": ledger, "relay": asks}
             if number != 1:
                 fields["clerk"] = clerk
-            carries = start(
-                f"courier {number}", courier, self._manifest((64, 3, 1)[number]), fields
-            )
+            carries = start(f"courier {number}", courier, manifest((64, 3, 1)[number]), fields)
             casts.append(Cast(carries, relay, echo, ledger))
         return casts
-
-    def _manifest(self, instance_calls: int) -> str:
-        pattern = f'{self._plan.policy} = ["POST 127.0.0.1:*/stamp"]'
-        return f"""
-name = "courier"
-component = "courier.wasm"
-[limits]
-instance_calls = {instance_calls}
-[[handler]]
-type = "message-server"
-[[handler]]
-type = "store"
-[[handler]]
-type = "http-client"
-allowed_hosts = ["127.0.0.1:*"]
-allow_private = true
-{pattern}
-"""
 
     def _prove(self) -> None:
         """Have the last server verify and replay every chain."""
@@ -344,6 +318,25 @@ allow_private = true
     def _check(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+
+def courier_manifest(policy: Policy, instance_calls: int) -> str:
+    """The manifest of a courier whose interrupted POSTs are made again, or fail."""
+    return f"""
+name = "courier"
+component = "courier.wasm"
+[limits]
+instance_calls = {instance_calls}
+[[handler]]
+type = "message-server"
+[[handler]]
+type = "store"
+[[handler]]
+type = "http-client"
+allowed_hosts = ["127.0.0.1:*"]
+allow_private = true
+{policy} = ["POST 127.0.0.1:*/stamp"]
+"""
 
 
 def compile_for(components: Sequence[bytes], cache: Path) -> None:

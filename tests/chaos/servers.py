@@ -19,6 +19,12 @@ READY_S = 60.0
 DEATH_S = 30.0
 
 
+def environment(cache: Path, folder: Path) -> dict[str, str]:
+    """What a server is started with: compiled components below `cache`, no user's configuration."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("THEATER_")}
+    return {**mine, "XDG_CACHE_HOME": str(cache), "XDG_CONFIG_HOME": str(folder)}
+
+
 class Server:
     """One process. `output` is the read end of its standard output, `ended` a pidfd."""
 
