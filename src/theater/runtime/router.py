@@ -37,8 +37,6 @@ from theater.runtime.kinds import KINDS
 from theater.runtime.mailbox import Budget, OnCancel, size_of
 from theater.runtime.waits import Asking, Wait, Waits
 
-__all__ = ["Asking", "Place", "Router", "Wait"]
-
 
 class Schedule(Protocol):
     """The dispatcher, as the router uses it."""
