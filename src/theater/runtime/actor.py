@@ -75,6 +75,8 @@ class Actor:
         """Whether a worker has the actor or it stands in the ready queue; the mailbox's lock guards it."""
         self.interrupted = row.tip.call is not None
         """Whether the last call was cut off by the end of a process and has to be taken up."""
+        self.deaths_lock: Final = threading.Lock()
+        self.closing = False
         self.counted = False
         """Whether the death that interrupted the call was counted by this process."""
         self.in_hand: Message | None = None

@@ -79,9 +79,12 @@ def _count_death(services: Services, actor: Actor) -> None:
     or by a handler. Nor when a node opens, since it may end before it gets to this call. Forgiven
     once the call has recorded something new.
     """
-    actor.deaths += 1
-    actor.counted = True
-    number = services.journal.append((SetActor(actor.id, deaths=actor.deaths),))
+    with actor.deaths_lock:
+        if actor.closing:
+            raise JournalFailed("the node is closing", code="journal.closed")
+        actor.deaths += 1
+        actor.counted = True
+        number = services.journal.append((SetActor(actor.id, deaths=actor.deaths),))
     with services.dispatcher.blocking():
         services.journal.wait(number)
 
@@ -127,13 +130,12 @@ def _run_again(
 
 def forgive_close(services: Services) -> None:
     """Before an orderly end of the process: what it interrupts is no death."""
-    interrupted = [
-        actor
-        for actor in list(services.router.actors.values())
-        if actor.tip.call is not None and (actor.counted or not actor.interrupted)
-    ]
     try:
-        for actor in interrupted:
-            services.journal.append((SetActor(actor.id, deaths=actor.deaths - 1),))
+        for actor in list(services.router.actors.values()):
+            with actor.deaths_lock:
+                actor.closing = True
+                if actor.tip.call is not None and (actor.counted or not actor.interrupted):
+                    actor.deaths -= 1
+                    services.journal.append((SetActor(actor.id, deaths=actor.deaths),))
     except JournalFailed:
-        log.warning("the journal has failed; the next start counts %d deaths", len(interrupted))
+        log.warning("the journal has failed; the next start counts this end as a death")
