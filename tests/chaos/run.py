@@ -11,7 +11,7 @@ import random
 import statistics
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,7 @@ MOMENTS = {
     "when a POST was answered": 12,
     "when a message was acknowledged": 14,
     "when nobody asks for anything": 8,
+    "while it stops": 6,
 }
 
 
@@ -153,12 +154,13 @@ class Run:
         chosen = self._random
         moment = chosen.choices(list(MOMENTS), list(MOMENTS.values()))[0]
         delay, count = chosen.random(), chosen.randint(1, 5)
-        computing = {} if pending is None else pending.computing
-        before_it_answers = False
+        computing: Mapping[str, int] = {} if pending is None else pending.computing
+        hit: frozenset[str] = frozenset()
         try:
             if moment == "while it starts" and self._starts and not computing:
                 most = 1.1 * statistics.median(self._starts)
-                before_it_answers = server.address(delay * most) is None
+                if server.address(delay * most) is None:
+                    hit = frozenset({"starting"})
                 return
             self._publish(server)
             self._await_progress(computing)
@@ -177,23 +179,24 @@ class Run:
                 time.sleep(max(0.0, delay - 0.5) * 0.01)
             elif moment == "when nobody asks for anything":
                 self._hush()
+            elif moment == "while it stops":
+                time.sleep(delay * 0.3)
+                server.ask_to_stop()
+                time.sleep(delay * 0.1)
+                hit = frozenset({"stopping"})
         finally:
             server.kill()
             self._door.shut()
             self._quiet.clear()
             self._go_on.set()
-            if before_it_answers:
-                self.outcome.classes.append(frozenset({"starting"}))
-            else:
-                self.outcome.classes.append(frozenset())
+            self.outcome.classes.append(hit)
 
-    def _await_progress(self, computing: dict[str, int] | object) -> None:
+    def _await_progress(self, computing: Mapping[str, int]) -> None:
         """Wait until the actors that were cut off in guest code have recorded something new.
 
         A second death in the same stretch of guest code is the guest's own fault as far as a node
         can tell: it sets the message aside, as it should, and nothing more could be compared.
         """
-        assert isinstance(computing, dict)
         client = self._door.client()
         end = time.monotonic() + PROGRESS_S
         for actor, length in computing.items():

@@ -44,6 +44,11 @@ class Server:
             self._said += piece
         return self._said.partition(b"\n")[0].decode()
 
+    def ask_to_stop(self) -> None:
+        """SIGTERM, without waiting for what comes of it."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._ended, signal.SIGTERM)
+
     def kill(self) -> None:
         """SIGKILL, and wait until nothing is left of it."""
         self._end(signal.SIGKILL)

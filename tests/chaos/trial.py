@@ -10,7 +10,10 @@ from tests.chaos.coroner import histogram
 from tests.chaos.run import Outcome, Plan, Policy, play
 from tests.chaos.verdict import Verdict, compare, fingerprint, judge
 
-MATTERS = ("starting", "taking up", "in a POST", "waiting for an answer", "in guest code", "idle")
+MATTERS = (
+    *("starting", "taking up", "in a POST", "waiting for an answer", "in guest code"),
+    *("idle", "stopping"),
+)
 """Where, in so many kills that chance is no excuse, at least one must have hit."""
 
 MANY = 200

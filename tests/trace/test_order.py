@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -68,27 +68,32 @@ class Story:
 
 
 @contextmanager
-def traced(
-    strace: str, way: str, folder: Path, cache: Path
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def traced(strace: str, way: str, folder: Path, cache: Path) -> Iterator[str]:
     command = [strace, *ARGUMENTS, "-o", str(folder / "trace")]
     command += [sys.executable, "-m", "tests.trace.traced", way, str(folder / "data")]
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "XDG_CONFIG_HOME": str(folder)}
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         try:
             assert address, "the traced server did not start"
-            yield process, address
+            yield address
         finally:
             running = read_running(folder / "data")
-            if running is not None:
-                os.kill(running.pid, signal.SIGTERM)
-            else:
-                process.kill()
-            process.wait(END_S)
+            try:
+                if running is not None:
+                    os.kill(running.pid, signal.SIGTERM)
+                    process.wait(END_S)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def play(strace: str, way: str, folder: Path, cache: Path) -> Story:
@@ -97,7 +102,7 @@ def play(strace: str, way: str, folder: Path, cache: Path) -> Story:
     compile_for([courier], cache)
     sends, requests = [], []
     with Gate(1, Tally()) as gate:
-        with traced(strace, way, folder, cache) as (_, address):
+        with traced(strace, way, folder, cache) as address:
             token = (folder / "data" / "token").read_text().strip()
             with Client(address, token, retries=0) as client:
                 digest = client.add_component(courier)

@@ -33,11 +33,11 @@ def _hasty() -> None:
     def complete(_node: Node, future: Future[object], value: object, _number: int) -> None:
         future.set_result(value)
 
-    Node._complete = complete  # type: ignore[method-assign]
+    Node._complete = complete
 
 
 def _eager() -> None:
-    Execution.reach_disk = lambda _execution, _number: None  # type: ignore[method-assign]
+    Execution.reach_disk = lambda _execution, _number: None
 
 
 WAYS = {"careful": lambda: None, "careless": _careless, "hasty": _hasty, "eager": _eager}
