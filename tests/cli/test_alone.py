@@ -20,6 +20,8 @@ from theater.chain import jsonl, shapes
 from theater.chain.event import ZERO_HASH, Event, make_event
 from theater.cli.program import COMMANDS, theater
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
 SCRIPT = "from theater.cli import main; main()"
 

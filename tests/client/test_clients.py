@@ -30,6 +30,8 @@ from theater.errors import (
 )
 from theater.server.settings import ServerSettings
 
+pytestmark = pytest.mark.slow
+
 
 class Blocking:
     """An AsyncClient whose methods are waited for, so that one test serves both."""

@@ -34,6 +34,8 @@ from theater.values.types import (
     WitType,
 )
 
+pytestmark = pytest.mark.slow
+
 EVENT = RecordOf((("event-type", Prim.STRING), ("parent", OptionOf(Prim.U64)), ("data", BYTES)))
 CHOSEN: list[WitType] = [
     BYTES,

@@ -30,6 +30,8 @@ from theater.limits import CONTENT_ROW_BYTES_MAX
 from theater.testing.lossy_files import LossyFiles
 from theater.testing.lossy_vfs import LossyVfs, Power
 
+pytestmark = pytest.mark.slow
+
 WAIT_S = 60
 A = actor_row(0).id
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,6 +15,8 @@ from theater.limits import HEADER_BYTES_MAX
 from theater.protocol.actors import ActorView
 from theater.server.settings import ServerSettings
 
+pytestmark = pytest.mark.slow
+
 MESSAGE_BYTES = 1000
 
 
