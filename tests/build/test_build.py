@@ -75,8 +75,8 @@ def test_a_component_imports_wasi_and_what_its_manifest_grants(
 def test_a_build_is_pinned_and_not_made_again_until_a_source_changes(
     guests: Guests, tmp_path: Path
 ) -> None:
-    path = guests.path("researcher")
-    folder = path.parents[1]
+    folder = tmp_path / "researcher"
+    path = guests.copy("researcher", folder)
     lines: list[str] = []
     result = build(folder, progress=lines.append)
     assert (result.component, result.built, result.edited) == (path, False, ())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from theater.build import build
@@ -21,18 +23,36 @@ PROJECTS = {
 
 def built(name: str, cache: Path) -> Path:
     """The component of one of the projects, built in a copy below `cache` if its inputs changed."""
+    with _locked(name, cache):
+        return _built(name, cache)
+
+
+def built_copy(name: str, cache: Path, folder: Path) -> Path:
+    """The same in a folder of the caller's own, where no other worker makes it anew meanwhile."""
+    with _locked(name, cache):
+        component = _built(name, cache)
+        copy = Path(shutil.copytree(cache / name, folder))
+        return copy / component.relative_to(cache / name)
+
+
+@contextmanager
+def _locked(name: str, cache: Path) -> Iterator[None]:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        copy = cache / name
-        copy.mkdir(exist_ok=True)
-        for old in copy.iterdir():
-            if old.is_file():
-                old.unlink()
-        for source in PROJECTS[name].iterdir():
-            if source.is_file():
-                shutil.copy(source, copy)
-        return build(copy).component
+        yield
+
+
+def _built(name: str, cache: Path) -> Path:
+    copy = cache / name
+    copy.mkdir(exist_ok=True)
+    for old in copy.iterdir():
+        if old.is_file():
+            old.unlink()
+    for source in PROJECTS[name].iterdir():
+        if source.is_file():
+            shutil.copy(source, copy)
+    return build(copy).component
 
 
 class Guests:
@@ -45,6 +65,9 @@ class Guests:
 
     def path(self, name: str) -> Path:
         return built(name, self.cache)
+
+    def copy(self, name: str, folder: Path) -> Path:
+        return built_copy(name, self.cache, folder)
 
     def load(self, name: str) -> Component:
         return self.load_file(self.path(name))
