@@ -9,9 +9,14 @@ session       the interceptors around a call's host calls, recording and replayi
 recovery      taking up a call that was cut off
 replay        running a whole history again
 recorded      histories cut into calls, and one of them run again
+content       salted refs of what events name
 router        where messages go and answers come back
+waits         actors that wait for answers
+clients       clients that do
+answers       what an answer is made of on its way
 mailbox       a bounded queue for one actor
 dispatcher    the workers
+residency     which actors hold an instance
 program       a component bound to its grants
 fate, kinds   what becomes of a message; which export handles it
 """

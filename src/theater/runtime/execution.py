@@ -18,7 +18,6 @@ from typing import Final, cast
 
 from theater import ids, limits
 from theater.chain import shapes
-from theater.chain.content import content_digest
 from theater.chain.event import Event
 from theater.chain.tip import Ref
 from theater.engine import EndCall, Ended, GuestError, Outcome, Returned, live_instances
@@ -27,7 +26,6 @@ from theater.handlers.port import Waiting
 from theater.journal.records import (
     Answer,
     CloseWait,
-    Keep,
     Message,
     SetActor,
     Settle,
@@ -37,13 +35,14 @@ from theater.journal.records import (
 from theater.manifest.model import Errors
 from theater.runtime.actor import Actor, LiveInstance
 from theater.runtime.answers import Place, clipped
+from theater.runtime.content import as_part, keep
 from theater.runtime.ending import excess, finish_call
 from theater.runtime.fate import Ending, Fate, decide
 from theater.runtime.kinds import INIT
 from theater.runtime.program import Program
 from theater.runtime.residency import make_room
 from theater.runtime.services import Services
-from theater.runtime.session import CallPlace, Session, as_part
+from theater.runtime.session import CallPlace, Session
 from theater.runtime.waits import Asking
 
 log = logging.getLogger(__name__)
@@ -335,10 +334,7 @@ class Execution:
         current_ref, current = self.actor.tip.state, self.actor.state()
         if state is None or state == current:
             return current_ref, current
-        salt = self._services.salt()
-        digest = content_digest(salt, state)
-        steps.append(Keep(digest, salt, state))
-        return (digest, len(state)), state
+        return keep(state, self._services.salt(), steps), state
 
     # LiveCall
 

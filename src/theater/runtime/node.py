@@ -19,8 +19,7 @@ from typing import Final, TypeVar
 
 from theater import ids, limits
 from theater.chain import shapes
-from theater.chain.content import content_digest, plain_digest
-from theater.chain.tip import Ref
+from theater.chain.content import plain_digest
 from theater.errors import (
     ActorFailed,
     NotFound,
@@ -48,6 +47,7 @@ from theater.manifest.model import Manifest
 from theater.runtime import opening
 from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
+from theater.runtime.content import keep
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
 from theater.runtime.info import ActorInfo, of_actor
@@ -57,6 +57,7 @@ from theater.runtime.program import Program
 from theater.runtime.programs import Programs
 from theater.runtime.recovery import forgive_close
 from theater.runtime.registry import standard_handlers
+from theater.runtime.residency import passivate_idle
 from theater.runtime.router import Router
 from theater.runtime.services import Services
 from theater.runtime.settings import NodeSettings
@@ -275,15 +276,11 @@ class Node(Inspection):
         if len(self._router.actors) >= limits.ACTORS_MAX:
             raise Unavailable(f"{limits.ACTORS_MAX} actors live already", code="actors.full")
         actor_id = ids.actor_id(self._random(16))
-        keeps: list[Keep] = []
-
-        def keep(data: bytes) -> Ref:
-            salt = self._services.salt()
-            keeps.append(Keep(content_digest(salt, data), salt, data))
-            return keeps[-1].digest, len(data)
-
-        manifest_ref, grants_ref = keep(manifest.text.encode()), keep(grants)
-        state_ref = None if state is None else keep(state)
+        keeps: list[Step] = []
+        salt = self._services.salt
+        manifest_ref = keep(manifest.text.encode(), salt(), keeps)
+        grants_ref = keep(grants, salt(), keeps)
+        state_ref = None if state is None else keep(state, salt(), keeps)
         now = self._settings.clock.wall_us()
         row = ActorRow(
             actor_id,
@@ -493,18 +490,7 @@ class Node(Inspection):
     def passivate(self, actor: str) -> bool:
         """Give up an actor's instance if it has nothing to do; whether that was so."""
         found = self._router.actors.get(actor)
-        if found is None or found.status != "running" or found.interrupted:
-            return False
-        with found.mailbox.lock:
-            if found.scheduled:
-                return False
-            found.scheduled = True
-        found.passivate()
-        with found.mailbox.lock:
-            found.scheduled = False
-        if len(found.mailbox) or found.stop_requested is not None:
-            self._router.wake(found)
-        return True
+        return found is not None and passivate_idle(found)
 
     def _fail(self, error: BaseException) -> None:
         failure = (

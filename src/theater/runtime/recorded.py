@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from theater import limits
 from theater.chain import shapes
-from theater.chain.content import content_digest
 from theater.chain.event import Event
 from theater.chain.shapes import Part
 from theater.chain.tip import Ref
@@ -19,6 +18,7 @@ from theater.engine import Ended, GuestError, Instance, Outcome, Returned
 from theater.errors import IntegrityError
 from theater.limits import ERROR_MESSAGE_BYTES_MAX
 from theater.manifest.model import Limits
+from theater.runtime.content import is_same
 from theater.runtime.ending import excess, finish_call
 from theater.runtime.ports import ContentSource
 from theater.runtime.program import Program
@@ -189,19 +189,11 @@ class Rerun:
         outcome: Returned,
         before: bytes | None,
     ) -> bool:
-        if not self._same(form.result, outcome.rest_cbor):
+        if not is_same(form.result, outcome.rest_cbor, self.content):
             return False
         if outcome.state is None or outcome.state == before:
             return form.state == recorded.call.state
-        return form.state is not None and self._same(form.state, outcome.state)
-
-    def _same(self, part: Part, actual: bytes) -> bool:
-        if isinstance(part, bytes):
-            return part == actual
-        kept = self.content.content(part[0])
-        if kept is None or kept[0] is None:
-            return part[1] == len(actual)
-        return content_digest(kept[0], actual) == part[0]
+        return form.state is not None and is_same(form.state, outcome.state, self.content)
 
 
 def reproducible(form: shapes.Form | None) -> bool:

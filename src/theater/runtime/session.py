@@ -16,13 +16,13 @@ from dataclasses import dataclass
 
 from theater import ids, limits
 from theater.chain import rules, shapes
-from theater.chain.content import content_digest
 from theater.chain.event import ZERO_HASH, Event
 from theater.chain.shapes import Part
 from theater.engine import EndCall, GuestTrap, ImportedFunction
 from theater.errors import TheaterError
 from theater.handlers.port import Effect, HostFunction, Intent, Trap, Waiting
-from theater.journal.records import Keep, Step
+from theater.journal.records import Step
+from theater.runtime.content import as_part, is_same
 from theater.runtime.ports import ContentSource, LiveCall
 from theater.values import cbor, codec
 from theater.values.types import Err, Ok
@@ -185,17 +185,7 @@ class Session:
             raise self._diverge(event, "an output in its own encoding", "another encoding")
 
     def _same_input(self, event: Event, name: str, recorded: Part | None, actual: bytes) -> None:
-        if isinstance(recorded, bytes):
-            same = recorded == actual
-        elif recorded is not None:
-            kept = self._content.content(recorded[0])
-            salt = None if kept is None else kept[0]
-            # Without its content a ref can only be compared by length: the salt went with it.
-            same = recorded[1] == len(actual) and (
-                salt is None or content_digest(salt, actual) == recorded[0]
-            )
-        else:
-            same = False
+        same = recorded is not None and is_same(recorded, actual, self._content)
         if not same:
             raise self._diverge(event, f"{name} with its recorded input", "another input")
 
@@ -460,16 +450,6 @@ class Session:
         if self._live is not None and self._live.killed is not None:
             cancel()
         return lambda: self._cancels.remove(cancel)
-
-
-def as_part(encoded: bytes, salt: Callable[[], bytes], steps: list[Step]) -> Part:
-    """Return what stands in an event for a field: itself, or a ref with a step that keeps it."""
-    if len(encoded) <= limits.INLINE_FIELD_BYTES_MAX:
-        return encoded
-    fresh = salt()
-    digest = content_digest(fresh, encoded)
-    steps.append(Keep(digest, fresh, encoded))
-    return (digest, len(encoded))
 
 
 def _form(event: Event) -> shapes.Form:
