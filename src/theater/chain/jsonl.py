@@ -18,6 +18,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from theater.chain.event import ZERO_HASH, Event
+from theater.chain.scanner import Scanner
 from theater.errors import CodecError
 from theater.limits import EVENT_LINE_BYTES_MAX
 from theater.values.cbor import UINT_MAX, decode
@@ -95,6 +96,30 @@ def read(lines: Iterable[bytes]) -> Iterator[Event]:
             yield read_line(written)
         except CodecError as error:
             raise CodecError(f"line {number}: {error.message}", line=number) from None
+
+
+def read_file(scanner: Scanner) -> Iterator[Event]:
+    """Yield the events of a file, in bounded memory; a CodecError says at which line and byte.
+
+    The last line may lack its line feed; if it is no event then, the file was cut off in it.
+    """
+    while scanner.have(1):
+        start = scanner.at
+        written = scanner.line(EVENT_LINE_BYTES_MAX)
+        number = scanner.event + 1
+        try:
+            event = read_line(written)
+        except CodecError as error:
+            if scanner.at - start == len(written):
+                scanner.cut()
+            raise CodecError(
+                f"line {number}, at byte {start}: {error.message}",
+                line=number,
+                event=scanner.event,
+                at=start,
+            ) from None
+        yield event
+        scanner.event += 1
 
 
 def write_meta(meta: Meta) -> bytes:
