@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import resource
+import threading
 import weakref
 
 import pytest
@@ -115,6 +116,26 @@ def test_instances_have_a_bound(guest, monkeypatch):
     del second  # one that was never closed doesn't count for ever either
     gc.collect()
     component.instance()
+
+
+def test_an_instance_may_end_as_garbage_while_another_is_admitted(guest, monkeypatch):
+    class Collecting(int):
+        def __le__(self, other):
+            gc.collect()
+            return int(self) <= other
+
+    component = guest("counter")
+    garbage: list[object] = [component.instance()]
+    garbage.append(garbage)
+    before = live_instances()
+    monkeypatch.setattr("theater.engine.instance.LIVE_INSTANCES_MAX", Collecting(before + 10))
+    admitted = []
+    thread = threading.Thread(target=lambda: admitted.append(component.instance()), daemon=True)
+    del garbage
+    thread.start()
+    thread.join(30)
+    assert len(admitted) == 1
+    assert live_instances() == before
 
 
 def test_values_that_pass_leave_no_memory_behind(engine):

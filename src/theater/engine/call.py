@@ -120,15 +120,23 @@ class Call:
 
     def raised(self, error: BaseException) -> int:
         """End the call because of what was raised in a host function."""
-        # What is said of a guest may quote it, and it is as long as the guest likes.
-        detail = str(error)[:ERROR_MESSAGE_BYTES_MAX]
-        match error:
-            case GuestTrap():
-                return self.end(Ended("trap", error.code, detail, error))
-            case EndCall():
-                return self.end(Ended(error.kind, error.code, detail, error))
-            case _:
-                return self.end(Ended("host", None, f"{type(error).__name__}: {detail}", error))
+        try:
+            ended = _told(error)
+        except BaseException:  # noqa: BLE001 - an exception may raise when it is asked what it is
+            ended = Ended("host", None, "an exception that can't say what it is", error)
+        return self.end(ended)
+
+
+def _told(error: BaseException) -> Ended:
+    # What is said of a guest may quote it, and it is as long as the guest likes.
+    detail = str(error)[:ERROR_MESSAGE_BYTES_MAX]
+    match error:
+        case GuestTrap():
+            return Ended("trap", error.code, detail, error)
+        case EndCall():
+            return Ended(error.kind, error.code, detail, error)
+        case _:
+            return Ended("host", None, f"{type(error).__name__}: {detail}", error)
 
 
 def _orphan() -> int:
@@ -164,18 +172,23 @@ def trampoline(function: ImportedFunction, resources: dict[str, int]) -> Any:
             if lower is None:
                 call.interceptor.host_call(function, values, encoded, _give_nothing)
                 return call.resume()
-            given = False
+            asked, given = True, False
 
             def give(value: object) -> bytes:
-                nonlocal given
-                if given:
-                    raise CodecError(f"{function.name} was given its result twice")
-                given = True
+                nonlocal asked, given
+                if not asked:
+                    raise CodecError(f"{function.name} was given its result twice or too late")
+                asked = False
                 output: list[bytes] = []
                 lower(results >> 3, value, output.append, context)
+                given = True
                 return b"".join(output) if recorded else b""
 
-            call.interceptor.host_call(function, values, encoded, give)
+            try:
+                call.interceptor.host_call(function, values, encoded, give)
+            finally:
+                # The memory behind it is the guest's host call's, which ends here.
+                asked = False
             if not given:
                 raise CodecError(f"{function.name} was given no result")
             return call.resume()

@@ -50,7 +50,8 @@ class _Census:
     """How many stores live in this process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Whatever runs while it is held may collect garbage, and that may end an instance.
+        self._lock = threading.RLock()
         self._count = 0
 
     def admit(self) -> None:
@@ -213,7 +214,10 @@ class Instance:
                 )
                 call.leave()
             if error:
-                return call.ended or _ended(native.take_text(error))
+                if call.ended is None:
+                    return _ended(native.take_text(error))
+                native.delete_error(error)
+                return call.ended
             outcome = entry.shape.returned(result >> 3, context)
             finished = True
             return outcome

@@ -229,7 +229,7 @@ def _lower_string(place: int, value: Any, emit: Emit, context: int) -> None:
     if not isinstance(value, str):
         refuse("a string", value)
     try:
-        raw = value.encode()
+        raw = str.encode(value)
     except UnicodeEncodeError:
         raise CodecError("a text has a lone surrogate and can't be written as UTF-8") from None
     new_string((place << 3) + 8, len(raw), raw)
@@ -288,14 +288,16 @@ def _list(element: Lower) -> Lower:
     def lower(place: int, value: Any, emit: Emit, context: int) -> None:
         if not isinstance(value, (list, tuple)):
             refuse("a list", value)
-        size = len(value)
+        # What is counted must be what is written, whatever another thread does to the list.
+        items = tuple(value)
+        size = len(items)
         new_list((place << 3) + 8, size)
         first = WORDS[place + 2]
         _zero(first, VAL_BYTES * size)
         BYTES[place << 3] = KIND_LIST
         emit(head(4, size))
         at = first >> 3
-        for item in value:
+        for item in items:
             element(at, item, emit, context)
             at += 4
 
@@ -455,20 +457,21 @@ def _result(ok: Lower | None, err: Lower | None) -> Lower:
 
 def _flags(names: Sequence[str]) -> Lower:
     encoded = [(name, text(name), name.encode()) for name in names]
-    known = frozenset(names)
 
     def lower(place: int, value: Any, emit: Emit, context: int) -> None:
-        if not isinstance(value, (frozenset, set)) or not value <= known:
+        if not isinstance(value, (frozenset, set)):
+            refuse("a set of flags", value)
+        present = [(part, raw) for name, part, raw in encoded if name in value]
+        if len(present) != len(value):
             refuse("a set of these flags", value)
-        new_flags((place << 3) + 8, len(value))
+        new_flags((place << 3) + 8, len(present))
         address = WORDS[place + 2]
-        _zero(address, 16 * len(value))
+        _zero(address, 16 * len(present))
         BYTES[place << 3] = KIND_FLAGS
-        emit(head(4, len(value)))
-        for name, part, raw in encoded:
-            if name in value:
-                new_string(address, len(raw), raw)
-                address += 16
-                emit(part)
+        emit(head(4, len(present)))
+        for part, raw in present:
+            new_string(address, len(raw), raw)
+            address += 16
+            emit(part)
 
     return lower
