@@ -40,6 +40,9 @@ def test_the_environment_comes_before_the_file_and_flags_before_both(home: Path)
         'log_level = "loud"',
         "= 1",
         "[secrets]\nA = 1",
+        'chain_dirs = "/a"',
+        'chain_dirs = ["relative"]',
+        "chain_dirs = [1]",
         '[secrets]\nA = {x="y"}',
     ],
 )
@@ -91,3 +94,8 @@ def test_without_the_token_the_command_fails_and_says_where_it_is(
     alone: Shell, served: Running
 ) -> None:
     assert "token" in alone.run("list", "--address", served.address, code=1).stderr
+
+
+def test_folders_for_chains_are_absolute_paths(home: Path) -> None:
+    write('chain_dirs = ["/var/log/theater", "~/chains"]')
+    assert load({}).chain_dirs == (Path("/var/log/theater"), Path.home() / "chains")

@@ -23,6 +23,7 @@ class Configuration:
     """What config.toml and the environment say; None where neither does.
 
     `secrets` are where each secret comes from: `{env = …}`, `{file = …}` or `{command = …}`.
+    `chain_dirs` are the folders into which manifests may have chains saved.
     """
 
     server_address: str | None = None
@@ -30,6 +31,7 @@ class Configuration:
     token: str | None = None
     log_level: str = "warning"
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    chain_dirs: tuple[Path, ...] = ()
 
     def data_directory(self, flag: Path | None = None) -> Path:
         """Return the data directory: a flag's, the configured one, else XDG's for theater."""
@@ -51,11 +53,11 @@ def load(environment: Mapping[str, str] | None = None) -> Configuration:
         written = {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} can't be read: {error}", code="config.invalid") from None
-    unknown = sorted(written.keys() - {*_TEXTS, "secrets"})
+    unknown = sorted(written.keys() - {*_TEXTS, "chain_dirs", "secrets"})
     if unknown:
         raise UsageError(
             f"{path} has the unknown key {unknown[0]!r}; known are "
-            f"{', '.join(_TEXTS)} and the table [secrets]",
+            f"{', '.join(_TEXTS)}, chain_dirs and the table [secrets]",
             code="config.invalid",
         )
     texts: dict[str, str | None] = {}
@@ -78,6 +80,7 @@ def load(environment: Mapping[str, str] | None = None) -> Configuration:
         token=texts["token"],
         log_level=level,
         secrets=_secrets(written.get("secrets", {}), path),
+        chain_dirs=_chain_dirs(written.get("chain_dirs", []), path),
     )
 
 
@@ -113,6 +116,17 @@ def _fetch(name: str, where: Mapping[str, str]) -> str:
             f"the secret {name} is empty: its {kind} {place!r} gives nothing", code="config.secret"
         )
     return value
+
+
+def _chain_dirs(written: object, path: Path) -> tuple[Path, ...]:
+    folders = written if isinstance(written, list) else [None]
+    paths = tuple(Path(each).expanduser() for each in folders if isinstance(each, str))
+    if len(paths) != len(folders) or not all(each.is_absolute() for each in paths):
+        raise UsageError(
+            f'{path}: chain_dirs is a list of absolute paths: chain_dirs = ["/var/log/theater"]',
+            code="config.invalid",
+        )
+    return paths
 
 
 def _secrets(written: object, path: Path) -> Mapping[str, Mapping[str, str]]:

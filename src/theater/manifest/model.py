@@ -105,7 +105,8 @@ class Manifest:
     """What an actor is and may do.
 
     `initial_state` is a reference (str) or the state itself (bytes: the JSON of an inline table).
-    `text` is the TOML after substitution: parsed again without variables it says the same.
+    `chain_dir` is where `save_chain` writes: relative to the node's folder of chains, or an absolute
+    path that the node's operator must have allowed. `text` is the TOML after substitution: parsed again without variables it says the same.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Manifest:
     component_sha256: str | None = None
     initial_state: str | bytes | None = None
     save_chain: bool = False
+    chain_dir: str | None = None
     request_timeout_ms: int = limits.REQUEST_TIMEOUT_MS
     send_timeout_ms: int = limits.SEND_TIMEOUT_MS
     errors: Errors = Errors.CONTINUE

@@ -147,6 +147,7 @@ def _manifest(root: Table, grant_types: Mapping[str, type[Grant]]) -> Manifest:
         component_sha256=sha256,
         initial_state=_initial_state(root),
         save_chain=root.flag("save_chain", False),
+        chain_dir=_chain_dir(root),
         request_timeout_ms=root.integer(
             "request_timeout_ms", limits.REQUEST_TIMEOUT_MS, 1, limits.WAIT_MS_MAX
         ),
@@ -192,6 +193,22 @@ def _reference(value: str) -> str | None:
         return "a component is a path, an https:// or a store:// reference"
     if colon and scheme not in ("https", "store"):
         return f"{scheme}:// is not a reference; use a path, https:// or store://"
+    return None
+
+
+def _chain_dir(root: Table) -> str | None:
+    found = root.text("chain_dir", check=_folder)
+    if found is not None and root.values.get("save_chain") is not True:
+        root.problems.warn(("chain_dir",), "chain_dir does nothing without save_chain = true")
+    return found
+
+
+def _folder(value: str) -> str | None:
+    if not 1 <= len(value) <= limits.CHAIN_DIR_CHARS_MAX or not value.isprintable():
+        return f"a chain_dir has 1 to {limits.CHAIN_DIR_CHARS_MAX} printable characters"
+    # An absolute one is the operator's to allow; a way up out of either is nobody's.
+    if any(part in ("", ".", "..") for part in value.removeprefix("/").split("/")):
+        return "a chain_dir is a plain path, without . or .. or empty parts"
     return None
 
 

@@ -47,6 +47,7 @@ from theater.manifest.model import Manifest
 from theater.runtime import opening
 from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
+from theater.runtime.chain_saving import ChainSaving
 from theater.runtime.content import keep
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
@@ -82,7 +83,9 @@ NODE: Final = "outside"
 class Node(Inspection):
     """Actors, their journal, and the threads that run them. Open one with `Node.open`."""
 
-    def __init__(self, journal: Journal, settings: NodeSettings) -> None:
+    def __init__(
+        self, journal: Journal, settings: NodeSettings, data_dir: Path | None = None
+    ) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         dispatcher = Dispatcher(settings.workers, settings.workers_max)
         router = Router(journal, dispatcher, settings.clock)
@@ -103,6 +106,7 @@ class Node(Inspection):
             lambda actor: self._later(RETRY_S, actor),
         )
         self._timers = Timers(settings.clock)
+        self._saving = ChainSaving(journal, data_dir, settings.chain_dirs, settings.chain_write)
         self._starters = ThreadPoolExecutor(STARTERS, "theater-starter")
         # Reentrant: a journal may tell of its failure on the thread that appends.
         self._lock = threading.RLock()
@@ -125,14 +129,17 @@ class Node(Inspection):
             failpoint=settings.failpoint,
             group_records_max=settings.group_records_max,
         )
-        return cls.over(journal, settings)
+        return cls.over(journal, settings, data_dir)
 
     @classmethod
-    def over(cls, journal: Journal, settings: NodeSettings | None = None) -> Node:
-        """Open a node over a journal that is open already."""
-        node = cls(journal, settings or NodeSettings())
+    def over(
+        cls, journal: Journal, settings: NodeSettings | None = None, data_dir: Path | None = None
+    ) -> Node:
+        """Open a node over a journal that is open already; without `data_dir` it saves no files."""
+        node = cls(journal, settings or NodeSettings(), data_dir)
         try:
             opening.recover(node._services, node._restored)
+            node._saving.open(node._router.actors.values())
             node._timers.after(SWEEP_S, node._sweep)
             node._timers.after(FORGET_S, node._forget_keys)
         except BaseException:
@@ -153,6 +160,7 @@ class Node(Inspection):
         self._router.close(closing)
         self._give_up_waiting(closing)
         forgive_close(self._services)
+        self._saving.close(CLOSE_S)
         self.journal.close()
         for actor in list(self._router.actors.values()):
             running = actor.running
@@ -232,6 +240,7 @@ class Node(Inspection):
         key: str | None,
         future: Future[ActorInfo],
     ) -> None:
+        self._saving.check(manifest)
         program = self._programs.program(component, manifest)
         grants = cbor.encode(as_map(self._programs.grants(manifest)))
         state = _initial_state(manifest, state)
@@ -240,6 +249,8 @@ class Node(Inspection):
                 f"the initial state has {len(state)} bytes, at most {manifest.limits.state_bytes}",
                 code="state.too_large",
             )
+        actor_id = ids.actor_id(self._random(16))
+        self._saving.starting(actor_id, manifest)
         with self._lock:
             if self._over is not None:
                 raise self._over
@@ -248,7 +259,7 @@ class Node(Inspection):
                 started = not self._join_start(kept.message, future)
             else:
                 actor, steps = self._new_actor(
-                    manifest, component, name or manifest.name, grants, state, program
+                    actor_id, manifest, component, name or manifest.name, grants, state, program
                 )
                 if key is not None:
                     now = self._settings.clock.wall_us()
@@ -260,12 +271,14 @@ class Node(Inspection):
                 self._starting[actor.id] = future
                 self._router.actors[actor.id] = actor
         if kept is None:
+            self._saving.started(actor)
             self._router.wake(actor)
         elif started:
             self._complete(future, self.info(kept.message), self.journal.appended())
 
     def _new_actor(
         self,
+        actor_id: str,
         manifest: Manifest,
         component: bytes,
         name: str,
@@ -275,7 +288,6 @@ class Node(Inspection):
     ) -> tuple[Actor, tuple[Step, ...]]:
         if len(self._router.actors) >= limits.ACTORS_MAX:
             raise Unavailable(f"{limits.ACTORS_MAX} actors live already", code="actors.full")
-        actor_id = ids.actor_id(self._random(16))
         keeps: list[Step] = []
         salt = self._services.salt
         manifest_ref = keep(manifest.text.encode(), salt(), keeps)
@@ -357,6 +369,7 @@ class Node(Inspection):
 
     def _when_ended(self, actor: Actor, number: int) -> None:
         self._router.actors.pop(actor.id, None)
+        self._saving.ended(actor.id)
         info = of_actor(actor)
         future = self._starting.pop(actor.id, None)
         if future is not None:

@@ -24,7 +24,9 @@ class NodeSettings:
 
     `workers` threads run actors; when they wait, others are started, up to `workers_max`.
     `group_records_max` bounds how many records the journal commits at once. `secrets` are the
-    operator's: a manifest names them and never sees them. `failpoint` and `random` are for tests.
+    operator's: a manifest names them and never sees them. `chain_dirs` are the folders outside the
+    data directory into which a manifest may have its chain saved. `failpoint`, `random` and
+    `chain_write`, which writes to chain files, are for tests.
     """
 
     workers: int = (os.cpu_count() or 1) + 2
@@ -33,6 +35,8 @@ class NodeSettings:
     group_records_max: int = limits.JOURNAL_GROUP_RECORDS_MAX
     cache_dir: Path = field(default_factory=default_cache_dir)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    chain_dirs: tuple[Path, ...] = ()
     clock: Clock = field(default_factory=SystemClock)
     random: Callable[[int], bytes] = os.urandom
     failpoint: Failpoint | None = None
+    chain_write: Callable[[int, bytes | memoryview], int] = os.write

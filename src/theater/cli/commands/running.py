@@ -70,10 +70,11 @@ def run(
     from theater.runtime.settings import NodeSettings
     from theater.server.views import actor_view
 
-    secrets = secret_values(load())
+    known = load()
+    secrets = secret_values(known)
     loaded = load_manifest(manifest, variables, state_file, secrets=tuple(secrets.values()))
     with _folder(data_dir) as folder:
-        node = Node.open(folder, NodeSettings(secrets=secrets))
+        node = Node.open(folder, NodeSettings(secrets=secrets, chain_dirs=known.chain_dirs))
         try:
             starting = node.start(
                 loaded.manifest,

@@ -64,7 +64,9 @@ def server(
     )
     folder = known.data_directory(data_dir)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    node = Node.open(folder, NodeSettings(secrets=secret_values(known)))
+    node = Node.open(
+        folder, NodeSettings(secrets=secret_values(known), chain_dirs=known.chain_dirs)
+    )
     try:
         daemon = TheaterServer(node, folder, settings)
         with stopping_by_signal(daemon.stop):
