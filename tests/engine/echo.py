@@ -1,8 +1,9 @@
 """Component text for any WIT type: a guest that hands each value on to the host and back.
 
 For each type there is an import `f<n>` and an export `e<n>` of the same type, in the shape of an
-actor's export, so the core function between them only passes its parameters on. Written after the
-Component Model's canonical ABI (flattening).
+actor's export, so the core function between them only passes its parameters on. Resources are
+those of `$root/thing`. No result can hold a borrow: where the value does, the guest drops it after
+the host call, and a u32 comes back. Written after the Component Model's canonical ABI (flattening).
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ from theater.values.types import (
 
 _CORE = {Prim.S64: "i64", Prim.U64: "i64", Prim.F32: "f32", Prim.F64: "f64"}
 _PARAMS_MAX = 16
+
+THING = "$root/thing"
+OWN = Resource(THING, owned=True)
+BORROW = Resource(THING, owned=False)
 
 
 def flatten(wit: WitType) -> list[str]:
@@ -58,6 +63,67 @@ def _join(cases: Sequence[WitType | None]) -> list[str]:
             elif joined[index] != core:
                 joined[index] = "i32" if {joined[index], core} == {"i32", "f32"} else "i64"
     return joined
+
+
+def parts(wit: WitType) -> list[WitType]:
+    """A type and all types in it."""
+    match wit:
+        case ListOf(inner) | OptionOf(inner):
+            below: list[WitType | None] = [inner]
+        case TupleOf(items):
+            below = list(items)
+        case RecordOf(fields):
+            below = [field for _, field in fields]
+        case VariantOf(cases):
+            below = [case for _, case in cases]
+        case ResultOf(ok, err):
+            below = [ok, err]
+        case _:
+            below = []
+    return [wit, *(part for each in below if each is not None for part in parts(each))]
+
+
+def back(wit: WitType) -> WitType:
+    """The type of what comes back for a value of a type."""
+    return Prim.U32 if BORROW in parts(wit) else wit
+
+
+def _drops(wit: WitType, at: int) -> str:
+    """Code that drops the borrows in a value whose parameters begin at `at`."""
+    match wit:
+        case Resource(_, False):
+            return f"(call $drop (local.get {at}))"
+        case ListOf(Resource(_, False)):
+            return (
+                f"(block $done (loop $next (br_if $done (i32.eqz (local.get {at + 1})))"
+                f" (call $drop (i32.load (local.get {at})))"
+                f" (local.set {at} (i32.add (local.get {at}) (i32.const 4)))"
+                f" (local.set {at + 1} (i32.sub (local.get {at + 1}) (i32.const 1)))"
+                f" (br $next)))"
+            )
+        case TupleOf() | RecordOf():
+            items = wit.items if isinstance(wit, TupleOf) else [field for _, field in wit.fields]
+            code = []
+            for item in items:
+                code.append(_drops(item, at))
+                at += len(flatten(item))
+            return "".join(code)
+        case OptionOf(inner):
+            return _drops_of_cases([None, inner], at)
+        case ResultOf(ok, err):
+            return _drops_of_cases([ok, err], at)
+        case VariantOf(cases):
+            return _drops_of_cases([case for _, case in cases], at)
+    assert BORROW not in parts(wit), wit
+    return ""
+
+
+def _drops_of_cases(cases: Sequence[WitType | None], at: int) -> str:
+    return "".join(
+        f"(if (i32.eq (local.get {at}) (i32.const {number})) (then {_drops(case, at + 1)}))"
+        for number, case in enumerate(cases)
+        if case is not None and BORROW in parts(case)
+    )
 
 
 class _Text:
@@ -95,6 +161,8 @@ class _Text:
                 return self._named(f"(enum {_quoted(names)})")
             case FlagsOf(names):
                 return self._named(f"(flags {_quoted(names)})")
+            case Resource(_, owned):
+                return f"({'own' if owned else 'borrow'} $thing)"
         raise AssertionError(wit)
 
     def _named(self, definition: str) -> str:
@@ -112,13 +180,17 @@ def _quoted(names: Sequence[str]) -> str:
 def echo(types: Sequence[WitType]) -> str:
     """The text of a component that echoes a value of each type."""
     text = _Text()
+    held = any(isinstance(part, Resource) for wit in types for part in parts(wit))
+    if held:
+        text.definitions.append('(import "thing" (type $thing (sub resource)))')
     functions, lowered, cores, lifted = [], [], [], []
     for number, wit in enumerate(types):
         value = text.of(wit)
+        answer = text.of(back(wit)) if BORROW in parts(wit) else value
         state = "(option (list u8))"
         signature = (
             f'(param "state" {state}) (param "value" {value}) '
-            f"(result (result (tuple {state} {value}) (error string)))"
+            f"(result (result (tuple {state} {answer}) (error string)))"
         )
         functions.append(f'(import "f{number}" (func $f{number} {signature}))')
         lowered.append(
@@ -131,23 +203,29 @@ def echo(types: Sequence[WitType]) -> str:
         core_params = " ".join(params)
         passed = " ".join(f"(local.get {index})" for index in range(len(params)))
         cores.append(f'(import "host" "l{number}" (func $l{number} (param {core_params} i32)))')
-        lifted.append((number, signature, core_params, passed))
+        lifted.append((number, signature, core_params, passed, _drops(wit, 3)))
     bodies = "\n".join(
         f'(func (export "e{number}") (param {core_params}) (result i32)'
         f" (local $result i32)"
         f" (local.set $result (call $realloc (i32.const 0) (i32.const 0) (i32.const 8)"
         f" (i32.const 65536)))"
-        f" (call $l{number} {passed} (local.get $result)) (local.get $result))"
-        for number, _, core_params, passed in lifted
+        f" (call $l{number} {passed} (local.get $result)) {drops} (local.get $result))"
+        for number, _, core_params, passed, drops in lifted
     )
     exports = "\n".join(
         f'(func $e{number} {signature} (canon lift (core func $main "e{number}")'
         ' (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))'
         ' (post-return (core func $main "after"))))'
         f' (export "e{number}" (func $e{number}))'
-        for number, signature, _, _ in lifted
+        for number, signature, *_ in lifted
     )
     hosts = " ".join(f'(export "l{number}" (func $l{number}))' for number, *_ in lifted)
+    if held:
+        lowered.append("(core func $drop (canon resource.drop $thing))")
+        cores.append('(import "host" "drop" (func $drop (param i32)))')
+        hosts += ' (export "drop" (func $drop))'
+    if any(BORROW in parts(wit) for wit in types):
+        cores.append('(import "libc" "memory" (memory 1))')
     newline = "\n"
     return f"""(component
 {newline.join(text.definitions)}

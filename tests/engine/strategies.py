@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import struct
+from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
@@ -29,35 +30,37 @@ from theater.values.types import (
 
 _NAMES = ["a", "b", "aa", "of-three", "x1", "longer-name", "z", "ab", "ok", "value"]
 
+LEAVES: list[WitType] = [*Prim, ListOf(Prim.U8), ListOf(Prim.STRING)]
 
-def random_type(chance: random.Random, depth: int) -> WitType:
-    """A type with at most `depth` levels below it."""
+
+def random_type(chance: random.Random, depth: int, leaves: Sequence[WitType] = LEAVES) -> WitType:
+    """A type with at most `depth` levels below it, which end in `leaves`."""
     if depth == 0 or chance.random() < 0.15:
-        return chance.choice([*Prim, ListOf(Prim.U8), ListOf(Prim.STRING)])
+        return chance.choice(leaves)
     inner = depth - 1
     names = chance.sample(_NAMES, chance.randint(1, 4))
     match chance.randrange(8):
         case 0:
-            return ListOf(random_type(chance, inner))
+            return ListOf(random_type(chance, inner, leaves))
         case 1:
-            return TupleOf(tuple(random_type(chance, inner) for _ in names))
+            return TupleOf(tuple(random_type(chance, inner, leaves) for _ in names))
         case 2:
-            return RecordOf(tuple((name, random_type(chance, inner)) for name in names))
+            return RecordOf(tuple((name, random_type(chance, inner, leaves)) for name in names))
         case 3:
-            return VariantOf(tuple((name, _maybe(chance, inner)) for name in names))
+            return VariantOf(tuple((name, _maybe(chance, inner, leaves)) for name in names))
         case 4:
             return EnumOf(tuple(names))
         case 5:
-            return OptionOf(random_type(chance, inner))
+            return OptionOf(random_type(chance, inner, leaves))
         case 6:
-            return ResultOf(_maybe(chance, inner), _maybe(chance, inner))
+            return ResultOf(_maybe(chance, inner, leaves), _maybe(chance, inner, leaves))
         case _:
             count = chance.choice([1, 3, 8, 9, 17, 32])
             return FlagsOf(tuple(f"flag{number}" for number in range(count)))
 
 
-def _maybe(chance: random.Random, depth: int) -> WitType | None:
-    return random_type(chance, depth) if chance.random() < 0.7 else None
+def _maybe(chance: random.Random, depth: int, leaves: Sequence[WitType]) -> WitType | None:
+    return random_type(chance, depth, leaves) if chance.random() < 0.7 else None
 
 
 _TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
