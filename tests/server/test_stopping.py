@@ -103,7 +103,9 @@ def test_whoever_follows_or_waits_is_let_go_when_it_stops(tmp_path: Path) -> Non
         ending = threads.submit(client.wait, actor)
         threading.Event().wait(0.3)
         server.send_signal(signal.SIGINT)
-        assert len(list(following)) > 0
+        with pytest.raises(Unavailable) as caught:
+            list(following)
+        assert caught.value.code == "server.stopping"
         for asked in (waiting, ending):
             error = asked.exception(WAIT_S)
             assert isinstance(error, Unavailable)

@@ -24,6 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "state": (f"{_HERE}.looking:state", "Print an actor's state, now or at any event."),
     "logs": (f"{_HERE}.history:logs", "Print an actor's log."),
     "events": (f"{_HERE}.history:events", "Print an actor's events."),
+    "subscribe": (
+        f"{_HERE}.subscribing:subscribe",
+        "Print the events of some or all actors as they come.",
+    ),
     "stop": (f"{_HERE}.ending:stop", "Stop an actor."),
     "verify": (f"{_HERE}.proof:verify", "Recompute a chain: an actor's, or a file's."),
     "replay": (f"{_HERE}.proof:replay", "Run an actor's history again, without any effect."),

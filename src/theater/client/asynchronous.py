@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from hashlib import sha256
 from types import TracebackType
 from typing import Self, TypeVar
@@ -13,9 +13,12 @@ import msgspec
 
 from theater.client import calls
 from theater.client.calls import Call
-from theater.errors import TimedOut, UsageError
+from theater.client.following import Following, behind_cursor, behind_seq
+from theater.errors import TimedOut, Unavailable, UsageError
+from theater.ids import ACTOR_ID
 from theater.protocol.actors import ActorView, ServerView, StartRequest
-from theater.protocol.history import EventLine, LogLine, ReplayView, VerifyView
+from theater.protocol.history import ActorEvent, EventLine, LogLine, ReplayView, VerifyView
+from theater.protocol.names import STREAM_CURSOR
 
 T = TypeVar("T")
 
@@ -134,8 +137,13 @@ class AsyncClient:
         type: str | None = None,
         follow: bool = False,
     ) -> AsyncIterator[EventLine]:
-        """Yield events from seq `start` on whose type matches the pattern `type`."""
-        async for line in self._lines(calls.events(actor, start, limit, type, follow)):
+        """Yield events from seq `start` on whose type matches the pattern `type`.
+
+        With `follow` until the actor has ended: if the connection breaks, or the server is started
+        again, it goes on by itself behind the last event. Unavailable if the server stays away.
+        """
+        lines = self.event_lines(actor, start=start, limit=limit, type=type, follow=follow)
+        async for line in lines:
             yield msgspec.json.decode(line, type=EventLine)
 
     async def event_lines(
@@ -148,15 +156,52 @@ class AsyncClient:
         follow: bool = False,
     ) -> AsyncIterator[bytes]:
         """Yield the same as `events`, as the lines of an exported chain, without their newlines."""
-        async for line in self._lines(calls.events(actor, start, limit, type, follow)):
+        named = await self._settled(actor, follow)
+
+        def ask(at: int | str | None, left: int | None) -> Call[None]:
+            return calls.events(named, start if at is None else int(at), left, type, follow)
+
+        lines = self._lines(Following(ask, behind_seq, limit=limit, again=self._retries > 0))
+        async for line in lines:
             yield line
 
     async def logs(
         self, actor: str, *, start: int = 0, limit: int | None = None, follow: bool = False
     ) -> AsyncIterator[LogLine]:
-        """Yield the lines of the log, those of events from seq `start` on."""
-        async for line in self._lines(calls.logs(actor, start, limit, follow)):
+        """Yield the lines of the log, those of events from seq `start` on; `follow` as for `events`."""
+        named = await self._settled(actor, follow)
+
+        def ask(at: int | str | None, left: int | None) -> Call[None]:
+            return calls.logs(named, start if at is None else int(at), left, follow)
+
+        lines = self._lines(Following(ask, behind_seq, limit=limit, again=self._retries > 0))
+        async for line in lines:
             yield msgspec.json.decode(line, type=LogLine)
+
+    async def subscribe(
+        self,
+        actors: Sequence[str] = (),
+        *,
+        start: int | None = 0,
+        cursor: str | None = None,
+        limit: int | None = None,
+        type: str | None = None,
+        follow: bool = True,
+    ) -> AsyncIterator[ActorEvent]:
+        """Yield the events of several actors, or of all that are and come, each with its actor.
+
+        `start` None begins with what comes next, a `cursor` behind the event that it came with. Goes
+        on by itself like `events`, until all of the actors have ended.
+        """
+        named = [await self._settled(actor, follow) for actor in actors]
+
+        def ask(at: int | str | None, left: int | None) -> Call[None]:
+            place = cursor if at is None else str(at)
+            return calls.all_events(named, start, place, left, type, follow)
+
+        lines = self._lines(Following(ask, behind_cursor, limit=limit, again=self._retries > 0))
+        async for line in lines:
+            yield msgspec.json.decode(line, type=ActorEvent)
 
     async def verify(self, actor: str) -> VerifyView:
         """Have the chain recomputed."""
@@ -172,17 +217,35 @@ class AsyncClient:
             raise calls.failure(response.status_code, response.content, call.path)
         return call.read(response.status_code, response.content)
 
-    async def _lines(self, call: Call[None]) -> AsyncIterator[bytes]:
+    async def _settled(self, actor: str, follow: bool) -> str:
+        """Return what names the same actor for ever: by the next connection a name may mean another."""
+        return (await self.actor(actor)).id if follow and not ACTOR_ID.fullmatch(actor) else actor
+
+    async def _lines(self, following: Following) -> AsyncIterator[bytes]:
+        while not following.done:
+            try:
+                async for line in self._lines_once(following):
+                    following.took(line)
+                    yield line
+                return
+            except Unavailable as error:
+                pause_s = following.pause_s(error)
+            await asyncio.sleep(pause_s)
+
+    async def _lines_once(self, following: Following) -> AsyncIterator[bytes]:
+        call = following.call()
         response = await self._send(call, stream=True)
         try:
             if response.status_code != 200:
                 raise calls.failure(response.status_code, await response.aread(), call.path)
+            following.opened(response.headers.get(STREAM_CURSOR))
             rest = b""
             async for piece in response.aiter_raw():
                 *lines, rest = (rest + piece).split(b"\n")
                 for line in lines:
                     if line:
                         yield calls.line_of(line)
+                    following.alive()
         except httpx2.TransportError as error:
             raise calls.unreachable(self.address, error) from None
         finally:

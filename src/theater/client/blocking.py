@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from types import TracebackType
 from typing import Self, TypeVar
@@ -19,9 +19,12 @@ import msgspec
 
 from theater.client import calls
 from theater.client.calls import Call
-from theater.errors import TimedOut, UsageError
+from theater.client.following import Following, behind_cursor, behind_seq
+from theater.errors import TimedOut, Unavailable, UsageError
+from theater.ids import ACTOR_ID
 from theater.protocol.actors import ActorView, ServerView, StartRequest
-from theater.protocol.history import EventLine, LogLine, ReplayView, VerifyView
+from theater.protocol.history import ActorEvent, EventLine, LogLine, ReplayView, VerifyView
+from theater.protocol.names import STREAM_CURSOR
 
 T = TypeVar("T")
 
@@ -143,7 +146,11 @@ class Client:
         type: str | None = None,
         follow: bool = False,
     ) -> Iterator[EventLine]:
-        """Yield events from seq `start` on whose type matches the pattern `type`."""
+        """Yield events from seq `start` on whose type matches the pattern `type`.
+
+        With `follow` until the actor has ended: if the connection breaks, or the server is started
+        again, it goes on by itself behind the last event. Unavailable if the server stays away.
+        """
         lines = self.event_lines(actor, start=start, limit=limit, type=type, follow=follow)
         return (msgspec.json.decode(line, type=EventLine) for line in lines)
 
@@ -157,14 +164,48 @@ class Client:
         follow: bool = False,
     ) -> Iterator[bytes]:
         """Yield the same as `events`, as the lines of an exported chain, without their newlines."""
-        return self._lines(calls.events(actor, start, limit, type, follow))
+        named = self._settled(actor, follow)
+
+        def ask(at: int | str | None, left: int | None) -> Call[None]:
+            return calls.events(named, start if at is None else int(at), left, type, follow)
+
+        return self._lines(Following(ask, behind_seq, limit=limit, again=self._retries > 0))
 
     def logs(
         self, actor: str, *, start: int = 0, limit: int | None = None, follow: bool = False
     ) -> Iterator[LogLine]:
-        """Yield the lines of the log, those of events from seq `start` on."""
-        lines = self._lines(calls.logs(actor, start, limit, follow))
+        """Yield the lines of the log, those of events from seq `start` on; `follow` as for `events`."""
+        named = self._settled(actor, follow)
+
+        def ask(at: int | str | None, left: int | None) -> Call[None]:
+            return calls.logs(named, start if at is None else int(at), left, follow)
+
+        lines = self._lines(Following(ask, behind_seq, limit=limit, again=self._retries > 0))
         return (msgspec.json.decode(line, type=LogLine) for line in lines)
+
+    def subscribe(
+        self,
+        actors: Sequence[str] = (),
+        *,
+        start: int | None = 0,
+        cursor: str | None = None,
+        limit: int | None = None,
+        type: str | None = None,
+        follow: bool = True,
+    ) -> Iterator[ActorEvent]:
+        """Yield the events of several actors, or of all that are and come, each with its actor.
+
+        `start` None begins with what comes next, a `cursor` behind the event that it came with. Goes
+        on by itself like `events`, until all of the actors have ended.
+        """
+        named = [self._settled(actor, follow) for actor in actors]
+
+        def ask(at: int | str | None, left: int | None) -> Call[None]:
+            place = cursor if at is None else str(at)
+            return calls.all_events(named, start, place, left, type, follow)
+
+        lines = self._lines(Following(ask, behind_cursor, limit=limit, again=self._retries > 0))
+        return (msgspec.json.decode(line, type=ActorEvent) for line in lines)
 
     def verify(self, actor: str) -> VerifyView:
         """Have the chain recomputed."""
@@ -190,17 +231,35 @@ class Client:
             raise calls.failure(response.status, body, call.path)
         return call.read(response.status, body)
 
-    def _lines(self, call: Call[None]) -> Iterator[bytes]:
+    def _settled(self, actor: str, follow: bool) -> str:
+        """Return what names the same actor for ever: by the next connection a name may mean another."""
+        return self.actor(actor).id if follow and not ACTOR_ID.fullmatch(actor) else actor
+
+    def _lines(self, following: Following) -> Iterator[bytes]:
+        while not following.done:
+            try:
+                for line in self._lines_once(following):
+                    following.took(line)
+                    yield line
+                return
+            except Unavailable as error:
+                pause_s = following.pause_s(error)
+            time.sleep(pause_s)
+
+    def _lines_once(self, following: Following) -> Iterator[bytes]:
+        call = following.call()
         response, connection = self._open(call)
         try:
             if response.status != 200:
                 raise calls.failure(response.status, response.read(), call.path)
+            following.opened(response.getheader(STREAM_CURSOR))
             rest = b""
             while piece := response.read1(1 << 16):
                 *lines, rest = (rest + piece).split(b"\n")
                 for line in lines:
                     if line:
                         yield calls.line_of(line)
+                    following.alive()
         except _BREAKS as error:
             raise calls.unreachable(self.address, error) from None
         finally:

@@ -7,7 +7,7 @@ the same Calls, so they can't come to mean different things.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 from urllib.parse import quote, urlencode
@@ -27,7 +27,7 @@ from theater.protocol.actors import (
 )
 from theater.protocol.errors import ErrorBody, error_of
 from theater.protocol.history import ReplayRequest, ReplayView, VerifyView
-from theater.protocol.names import API, BYTES, IDEMPOTENCY_KEY, JSON, JSON_LINES
+from theater.protocol.names import API, BYTES, IDEMPOTENCY_KEY, JSON, JSON_LINES, NOW
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -155,6 +155,20 @@ def events(text: str, start: int, limit: int | None, type_: str | None, follow: 
         **{"from": start, "limit": limit, "type": type_, "follow": "true" if follow else None}
     )
     return _stream(_actor(text, "events") + query)
+
+
+def all_events(
+    texts: Sequence[str],
+    start: int | None,
+    cursor: str | None,
+    limit: int | None,
+    type_: str | None,
+    follow: bool,
+) -> Call[None]:
+    begin = {"cursor": cursor} if cursor else {"from": NOW if start is None else start}
+    query = _query(**begin, limit=limit, type=type_, follow="true" if follow else None)
+    which = "".join(f"&{urlencode({'actor': text})}" for text in texts)
+    return _stream(f"{API}/events{query}{which}")
 
 
 def logs(text: str, start: int, limit: int | None, follow: bool) -> Call[None]:

@@ -51,6 +51,7 @@ class Image:
     def __init__(self) -> None:
         self.actors: dict[str, ActorRow] = {}
         self.chains: dict[str, list[Event]] = {}
+        self.order: list[tuple[str, int]] = []
         self.contents: dict[bytes, tuple[bytes | None, bytes]] = {}
         self.messages: dict[str, Message] = {}
         self.waits: dict[str, tuple[OpenWait, Answer | None]] = {}
@@ -64,6 +65,7 @@ class Image:
         other = Image()
         other.actors = dict(self.actors)
         other.chains = {actor: list(chain) for actor, chain in self.chains.items()}
+        other.order = list(self.order)
         other.contents = dict(self.contents)
         other.messages = dict(self.messages)
         other.waits = dict(self.waits)
@@ -87,6 +89,7 @@ class Image:
         match step:
             case Append():
                 self.chains.setdefault(step.actor, []).append(step.event)
+                self.order.append((step.actor, step.event.seq))
                 self.actors[step.actor] = replace(self.actors[step.actor], tip=step.tip)
             case Keep():
                 self.contents.setdefault(step.digest, (step.salt, step.data))

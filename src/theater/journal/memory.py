@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from theater.chain.event import Event
 from theater.errors import Conflict
-from theater.journal.image import ENDED, Image, checked_chain, checked_content
+from theater.journal.image import ENDED, Image, checked_chain, checked_content, checked_event
 from theater.journal.port import Failpoint, JournalStatistics, KeptKey, StoreImage
 from theater.journal.queue import CommitQueue, Entry
 from theater.journal.records import ActorRow, Answer, Append, ForgetKeys, Message, OpenWait, Record
@@ -127,6 +127,18 @@ class MemoryJournal:
             chain = list(self._image.chains.get(actor, ()))
         end = len(chain) if limit is None else min(len(chain), start + limit)
         return checked_chain(actor, chain[:end], start)
+
+    def tail(self, position: int = 0, limit: int | None = None) -> Iterator[tuple[int, str, Event]]:
+        with self._lock:
+            end = None if limit is None else position + limit
+            order = self._image.order[position:end]
+            found = [(actor, self._image.chains[actor][seq]) for actor, seq in order]
+        for behind, (actor, event) in enumerate(found, position + 1):
+            yield behind, actor, checked_event(actor, event, event.parent)
+
+    def tail_end(self) -> int:
+        with self._lock:
+            return len(self._image.order)
 
     def content(self, digest: bytes) -> tuple[bytes | None, bytes] | None:
         found = self._queue.queued_content(digest)

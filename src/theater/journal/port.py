@@ -118,6 +118,19 @@ class Journal(Protocol):
         """
         ...
 
+    def tail(self, position: int = 0, limit: int | None = None) -> Iterator[tuple[int, str, Event]]:
+        """Events of all chains from a position on: the position behind each, its actor, the event.
+
+        A chain's events come in their order, groups of them in the order of commits. Position 0 is
+        the beginning; the others are what this and `tail_end` gave, also before a restart. Checked
+        and streamed like `events`.
+        """
+        ...
+
+    def tail_end(self) -> int:
+        """The position behind the last event of all chains."""
+        ...
+
     def content(self, digest: bytes) -> tuple[bytes | None, bytes] | None:
         """Salt and bytes of content, also of what is queued; checked against the digest on reading."""
         ...

@@ -24,6 +24,14 @@ class EventLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     data_cbor: str | None
 
 
+class ActorEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An event of one of several actors; `cursor` is where a subscription to the same goes on."""
+
+    actor: str
+    cursor: str
+    event: EventLine
+
+
 class LogLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A line of an actor's log; `source` is log, stdout or stderr, `seq` that of its event."""
 

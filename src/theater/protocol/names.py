@@ -11,6 +11,12 @@ JSON: Final = "application/json"
 JSON_LINES: Final = "application/x-ndjson"
 EVENT_STREAM: Final = "text/event-stream"
 
+STREAM_CURSOR: Final = "theater-cursor"
+"""The header that says where a stream begins."""
+
+NOW: Final = "now"
+"""Instead of a seq: what comes next."""
+
 ENDED: Final = frozenset({"stopped", "failed"})
 """The statuses of an actor that does nothing more."""
 

@@ -2,6 +2,8 @@
 
 node          the facade: everything over one data directory
 inspection    its reading half
+subscription  events for whoever follows chains, from any seq on
+feed          who is told that chains grew
 opening       what the journal holds becomes actors again
 lifecycle     what a worker does with an actor that it has
 execution     one live call: begin, run, end

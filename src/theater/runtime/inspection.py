@@ -6,7 +6,7 @@ that was queued then is on disk; what is read on disk is read after that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from theater.chain import shapes
@@ -19,10 +19,12 @@ from theater.journal.records import ActorRow
 from theater.manifest import parse
 from theater.manifest.model import Limits
 from theater.runtime import opening
+from theater.runtime.feed import Feed
 from theater.runtime.info import ActorInfo, of_actor, of_row
 from theater.runtime.programs import Programs
 from theater.runtime.replay import Loaded, Replay, ReplayReport
 from theater.runtime.router import Router
+from theater.runtime.subscription import Subscription
 
 
 class Inspection:
@@ -32,6 +34,7 @@ class Inspection:
         self.journal: Final = journal
         self._router: Final = router
         self._programs: Final = programs
+        self._feed: Final = Feed(journal.on_commit)
 
     def find(self, text: str) -> str:
         """The id of the actor that a unique id prefix or a name means; NotFound or Conflict."""
@@ -102,6 +105,34 @@ class Inspection:
         """The events of an actor from seq `start` on."""
         self._row(actor)
         return self.journal.events(actor, start, limit)
+
+    def subscribe(
+        self,
+        actors: Sequence[str] = (),
+        *,
+        start: int | None = 0,
+        cursor: str | None = None,
+        type: str | None = None,
+        follow: bool = True,
+        woken: Callable[[], None] | None = None,
+    ) -> Subscription:
+        """The events of actors, by id, from seq `start` on; of all that are and come without any.
+
+        `start` None begins with what comes next, a `cursor` where it was taken. `type` is a pattern
+        with * and ?. With `follow` it goes on until all of the actors have ended. `woken` is called
+        on any thread when there is more, and must not block.
+        """
+        self._settle()
+        return Subscription(
+            self.journal,
+            self._feed,
+            actors,
+            start=start,
+            cursor=cursor,
+            type=type,
+            follow=follow,
+            woken=woken,
+        )
 
     def content(self, digest: bytes) -> bytes | None:
         """The bytes of content, None if it is not there."""

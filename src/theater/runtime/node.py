@@ -158,6 +158,7 @@ class Node(Inspection):
         self._dispatcher.stop()
         closing = Unavailable("this node is closing; ask again later", code="node.closing")
         self._router.close(closing)
+        self._feed.close(closing)
         self._give_up_waiting(closing)
         forgive_close(self._services)
         self._saving.close(CLOSE_S)
@@ -512,6 +513,7 @@ class Node(Inspection):
             else Unavailable(f"storage failed: {error}", code="journal.failed")
         )
         self._router.close(failure)
+        self._feed.close(failure)
         self._give_up_waiting(failure)
 
     def _give_up_waiting(self, error: TheaterError) -> None:

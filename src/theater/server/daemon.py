@@ -180,6 +180,7 @@ def _connection(settings: ServerSettings) -> type[BoundedConnection]:
     class Connection(BoundedConnection):
         connections_max = settings.connections
         grace_s = settings.body_grace_s
+        stall_s = settings.stall_s
 
     return Connection
 

@@ -8,33 +8,40 @@ their own, so that the loop never waits for a disk.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from typing import TypeVar
 
-from theater.chain.event import Event
 from theater.errors import TimedOut, UsageError
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.ids import ACTOR_ID
-from theater.limits import EVENTS_PER_CHUNK, MIB
+from theater.limits import SUBSCRIPTION_BEAT_S
 from theater.manifest import parse
 from theater.protocol.actors import ActorView, StartRequest
 from theater.protocol.history import ReplayView, VerifyView, verify_view
-from theater.protocol.names import ENDED
 from theater.runtime.info import ActorInfo
 from theater.runtime.node import Node
+from theater.runtime.subscription import Subscription, Taken
 from theater.server.bridge import Bridge
-from theater.server.feed import Feed
+from theater.server.feed import Feed, stopping
 from theater.server.views import actor_view, replay_view
 
 T = TypeVar("T")
+Render = Callable[[Taken], bytes]
 
-_CHUNK_BYTES = 1 * MIB
-_BEAT_S = 15.0
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of a history a client wants; `cursor` comes before `start`, None is what comes next."""
+
+    start: int | None = 0
+    cursor: str | None = None
+    type: str | None = None
+    limit: int | None = None
+    follow: bool = False
 
 
 class Dispatch:
@@ -44,8 +51,10 @@ class Dispatch:
         self._node = node
         self._loop = loop
         self._bridge = Bridge(loop)
-        self._feed = Feed(loop, node.watch, subscriptions)
+        self._feed = Feed(loop, subscriptions)
         self._readers = ThreadPoolExecutor(8, "theater-read")
+        # Subscribers queue among themselves, so that many of them don't keep everyone else waiting.
+        self._followers = ThreadPoolExecutor(2, "theater-feed")
         self._endings: dict[str, Future[ActorInfo]] = {}
         # Compiling and re-executing keep a core busy for seconds: they queue among themselves.
         self._labourers = ThreadPoolExecutor(2, "theater-work")
@@ -58,6 +67,7 @@ class Dispatch:
         """End every stream, and answer everyone who still waits."""
         self._feed.close()
         self._bridge.close()
+        self._followers.shutdown(wait=False, cancel_futures=True)
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._labourers.shutdown(wait=False, cancel_futures=True)
 
@@ -164,76 +174,67 @@ class Dispatch:
         return replay_view(await self._work(lambda: self._node.replay(found, until=until)))
 
     def content_nowait(self, digest: bytes) -> bytes | None:
-        """Return content; for the `render` of `history`, which runs on a reader's thread."""
+        """Return content; for the `render` of `subscribed`, which runs on a reader's thread."""
         return self._node.content(digest)
 
-    async def history(
-        self,
-        actor: str,
-        *,
-        start: int,
-        limit: int | None,
-        follow: bool,
-        render: Callable[[Event], bytes],
-    ) -> AsyncIterator[bytes]:
-        """Yield the rendered events from seq `start` on, several at a time.
+    @asynccontextmanager
+    async def subscribed(
+        self, actors: Sequence[str], asked: Asked, render: Render
+    ) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
+        """Begin a subscription; yields where it begins, and its rendered events, several at a time.
 
-        `render` runs on a reader's thread and returns b"" for an event that is not wanted. With
-        `follow` live events come after the history, without a gap or a double; the stream ends
-        behind the last event of an actor that ended. An empty piece is a sign of life.
+        `actors` are ids, none for all. What can't be begun raises here, before anything was sent.
+        An empty piece is a sign of life; the pieces end when everything was given that was asked
+        for, or raise. `render` runs on a reader's thread and returns b"" for what is not wanted.
         """
-        subscription = self._feed.subscription(actor) if follow else nullcontext(asyncio.Event())
-        with subscription as grew:
-            while True:
-                grew.clear()
-                # Asked before reading: what was recorded before it ended is then read for sure.
-                info = await self._read(lambda: self._node.info(actor))
-                # Without `follow` a chain that grows faster than it is read must still end.
-                while (follow or start < info.events) and limit != 0 and not self._feed.closed:
-                    piece = await self._read(partial(self._piece, actor, start, limit, render))
-                    if piece.rendered:
-                        yield piece.rendered
-                    if piece.next == start:
-                        break
-                    start = piece.next
-                    limit = None if limit is None else limit - piece.kept
-                if not follow or limit == 0 or info.status in ENDED or self._feed.closed:
-                    return
-                try:
-                    async with asyncio.timeout(_BEAT_S):
-                        await grew.wait()
-                except TimeoutError:
-                    yield b""
+        with ExitStack() as stack:
+            more = stack.enter_context(self._feed.place()) if asked.follow else asyncio.Event()
+            subscription = await self._read(
+                lambda: self._node.subscribe(
+                    actors,
+                    start=asked.start,
+                    cursor=asked.cursor,
+                    type=asked.type,
+                    follow=asked.follow,
+                    woken=self._feed.bell(more),
+                )
+            )
+            stack.enter_context(subscription)
+            yield subscription.cursor, self._pieces(subscription, more, asked.limit, render)
 
-    def _piece(
-        self, actor: str, start: int, limit: int | None, render: Callable[[Event], bytes]
-    ) -> _Piece:
-        rendered: list[bytes] = []
-        size = 0
-        for event in self._node.events(actor, start, EVENTS_PER_CHUNK):
-            start = event.seq + 1
-            line = render(event)
-            if line:
-                rendered.append(line)
-                size += len(line)
-            if size > _CHUNK_BYTES or len(rendered) == limit:
-                break
-        return _Piece(b"".join(rendered), len(rendered), start)
+    async def _pieces(
+        self, subscription: Subscription, more: asyncio.Event, limit: int | None, render: Render
+    ) -> AsyncIterator[bytes]:
+        def take() -> tuple[bytes, int]:
+            # Whether a log line is wanted shows when it is rendered, so these are counted here.
+            lines = [line for each in subscription.take(limit) if (line := render(each))]
+            return b"".join(lines), len(lines)
+
+        told = self._loop.time()
+        while limit != 0 and not subscription.over():
+            if self._feed.closed:
+                raise stopping()
+            more.clear()
+            piece, count = await self._loop.run_in_executor(self._followers, take)
+            limit = None if limit is None else limit - count
+            if (
+                not piece
+                and subscription.idle
+                and not subscription.over()
+                and not self._feed.closed
+            ):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(told + SUBSCRIPTION_BEAT_S - self._loop.time()):
+                        await more.wait()
+            if piece or self._loop.time() - told >= SUBSCRIPTION_BEAT_S:
+                yield piece
+                told = self._loop.time()
 
     async def _read(self, call: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._readers, call)
 
     async def _work(self, call: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._labourers, call)
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Some events as bytes, how many of them were wanted, and the seq behind the last one read."""
-
-    rendered: bytes
-    kept: int
-    next: int
 
 
 def seq_of(text: str, what: str) -> int:

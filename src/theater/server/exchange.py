@@ -16,14 +16,18 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from theater.errors import CodecError, TheaterError, TooLarge, UsageError
-from theater.limits import IDEMPOTENCY_KEY_CHARS_MAX, MIB
+from theater.limits import IDEMPOTENCY_KEY_CHARS_MAX, MIB, QUERY_FIELDS_MAX
 from theater.protocol.errors import body_of, status_of
+from theater.protocol.names import STREAM_CURSOR
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 T = TypeVar("T")
+
+STREAM_BEGUN: Final = "theater.stream_begun"
+"""In a scope: what to tell the connection when an answer is a stream."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -72,14 +76,20 @@ class Exchange:
 
     def query(self, *known: str) -> dict[str, str]:
         """Return the query's fields; UsageError if there is one that the route doesn't know."""
+        return dict(self.query_items(*known))
+
+    def query_items(self, *known: str) -> list[tuple[str, str]]:
+        """Return the query's fields in their order, for routes where one may be repeated."""
         raw: bytes = self.scope["query_string"]
         if not raw:
-            return {}
+            return []
         try:
-            fields = dict(parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=32))
+            fields = parse_qsl(
+                raw.decode("ascii"), keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX
+            )
         except ValueError:
             raise UsageError("the query can't be read", code="query.invalid") from None
-        for name in fields:
+        for name, _ in fields:
             if name not in known:
                 raise UsageError(
                     f"unknown field {name!r} in the query; known: {', '.join(known) or 'none'}",
@@ -156,10 +166,20 @@ class Exchange:
         """Send one of the protocol's shapes."""
         await self.answer(status, _encode(value), JSON_HEAD)
 
-    async def stream(self, content_type: str, pieces: AsyncIterator[bytes]) -> None:
-        """Send pieces as they come, until there are no more or the client goes away."""
+    async def stream(
+        self, content_type: str, pieces: AsyncIterator[bytes], cursor: str, last_words: bytes
+    ) -> None:
+        """Send pieces as they come, until there are no more or the client goes away.
+
+        `cursor` is where the stream begins. A client that takes nothing for too long is left with
+        `last_words`.
+        """
         self.started = True
-        headers = {"x-accel-buffering": "no"}
+        # The connection's, which is not there when the application is called without one.
+        begun = self.scope.get(STREAM_BEGUN)
+        if begun is not None:
+            begun(last_words)
+        headers = {"x-accel-buffering": "no", STREAM_CURSOR: cursor}
         headers.update((name.decode(), value.decode()) for name, value in _SAFE)
         response = StreamingResponse(pieces, media_type=content_type, headers=headers)
         await response(self.scope, self._receive, self._send)

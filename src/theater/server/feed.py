@@ -1,8 +1,6 @@
-"""Who wants to know that a chain grew: one listener at the node, any number of subscriptions.
+"""From the node's "there is more" to streams that wait in the event loop, and how many there may be.
 
-The node tells on its writer's thread which chains a commit made longer; only the subscribers of
-those are woken, all of one commit by one wake-up of the loop. Events themselves are not carried
-here: a subscriber reads them from the journal, so a slow one loses none and slows nobody.
+A commit may wake every stream of an actor. The first of a batch wakes the loop, the rest ride along.
 """
 
 from __future__ import annotations
@@ -14,84 +12,74 @@ from contextlib import contextmanager
 
 from theater.errors import Unavailable
 
-Watch = Callable[[Callable[[dict[str, int]], None]], Callable[[], None]]
-
 
 class Feed:
-    """Belongs to one event loop. At most `bound` subscriptions at a time."""
+    """Belongs to one event loop; `bell`'s functions are called on any thread."""
 
-    __slots__ = (
-        "_bound",
-        "_count",
-        "_grown",
-        "_loop",
-        "_scheduled",
-        "_unwatch",
-        "_wakers",
-        "closed",
-    )
+    __slots__ = ("_bound", "_loop", "_open", "_rung", "_scheduled", "closed")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, watch: Watch, bound: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, bound: int) -> None:
         self._loop = loop
         self._bound = bound
-        self._count = 0
-        # Replaced, never changed, so that the writer's thread can look without a lock.
-        self._wakers: dict[str, tuple[asyncio.Event, ...]] = {}
-        self._grown: deque[str] = deque()
+        self._open: set[asyncio.Event] = set()
+        self._rung: deque[asyncio.Event] = deque()
         self._scheduled = False
         self.closed = False
-        self._unwatch = watch(self._committed)
 
     @contextmanager
-    def subscription(self, actor: str) -> Iterator[asyncio.Event]:
-        """Yield an event that is set whenever the actor's chain grew, or the feed closed."""
-        if self._count >= self._bound:
+    def place(self) -> Iterator[asyncio.Event]:
+        """Take one of the bounded places for streams; yields what is set when there is more.
+
+        Unavailable if there is none left, or the server is stopping.
+        """
+        if self.closed:
+            raise stopping()
+        if len(self._open) >= self._bound:
             raise Unavailable(
-                f"there are {self._bound} subscriptions already; try again later",
+                f"there are {self._bound} subscriptions already; end one, or try again later",
                 code="subscriptions.full",
                 bound=self._bound,
             )
-        waker = asyncio.Event()
-        self._count += 1
-        self._wakers = {**self._wakers, actor: (*self._wakers.get(actor, ()), waker)}
+        more = asyncio.Event()
+        self._open.add(more)
         try:
-            yield waker
+            yield more
         finally:
-            self._count -= 1
-            rest = tuple(other for other in self._wakers[actor] if other is not waker)
-            wakers = {**self._wakers, actor: rest}
-            if not rest:
-                del wakers[actor]
-            self._wakers = wakers
+            self._open.discard(more)
+
+    def bell(self, more: asyncio.Event) -> Callable[[], None]:
+        """Return what sets `more` from any thread. Never blocks or raises."""
+
+        def ring() -> None:
+            # Set is set: whoever waits looks for all that is there.
+            if more.is_set():
+                return
+            self._rung.append(more)
+            if not self._scheduled:
+                self._scheduled = True
+                try:
+                    self._loop.call_soon_threadsafe(self._ring)
+                except RuntimeError:
+                    # The loop is closed: nobody waits any more.
+                    self._rung.clear()
+
+        return ring
 
     def close(self) -> None:
-        """End all subscriptions. Idempotent."""
-        if self.closed:
-            return
+        """End all streams. Idempotent."""
         self.closed = True
-        self._unwatch()
-        for wakers in self._wakers.values():
-            for waker in wakers:
-                waker.set()
+        for more in self._open:
+            more.set()
 
-    def _committed(self, grown: dict[str, int]) -> None:
-        wakers = self._wakers
-        if not wakers:
-            return
-        hits = wakers.keys() & grown.keys()
-        if not hits:
-            return
-        self._grown.extend(hits)
-        if not self._scheduled:
-            self._scheduled = True
-            try:
-                self._loop.call_soon_threadsafe(self._wake)
-            except RuntimeError:
-                # The loop is closed: nobody subscribes any more.
-                self._grown.clear()
-
-    def _wake(self) -> None:
+    def _ring(self) -> None:
         self._scheduled = False
-        while self._grown:
-            for waker in self._wakers.get(self._grown.popleft(), ()):
-                waker.set()
+        while self._rung:
+            self._rung.popleft().set()
+
+
+def stopping() -> Unavailable:
+    """What ends a stream that could have gone on."""
+    return Unavailable(
+        "the server is stopping; go on behind the last event that came once it is back",
+        code="server.stopping",
+    )

@@ -16,7 +16,14 @@ from theater.protocol.actors import (
     StartRequest,
     StopRequest,
 )
-from theater.protocol.history import EventLine, LogLine, ReplayRequest, ReplayView, VerifyView
+from theater.protocol.history import (
+    ActorEvent,
+    EventLine,
+    LogLine,
+    ReplayRequest,
+    ReplayView,
+    VerifyView,
+)
 from theater.protocol.names import API, BYTES, EVENT_STREAM, JSON, JSON_LINES
 from theater.server import histories, management
 from theater.server.dispatch import Dispatch
@@ -110,6 +117,21 @@ ROUTES: Final = (
             "limit": "at most so many events",
             "type": "a pattern with * and ?, as in theater:simple/store/*",
             "follow": _FOLLOW,
+        },
+    ),
+    Route(
+        "GET",
+        f"{API}/events",
+        histories.all_events,
+        "The events of several actors, or of all that are and come",
+        {200: {JSON_LINES: ActorEvent, EVENT_STREAM: ActorEvent}},
+        query={
+            "actor": "may be repeated; without it all actors, new ones too, in the order of commits",
+            "from": "the first seq of each; now: what comes next",
+            "cursor": "that of the last event that came, instead of `from`",
+            "limit": "at most so many events",
+            "type": "a pattern with * and ?, as in theater:simple/store/*",
+            "follow": "true: live events after the history, until all of the actors have ended",
         },
     ),
     Route(

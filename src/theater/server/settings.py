@@ -11,6 +11,7 @@ from theater.limits import (
     CONNECTIONS_MAX,
     MESSAGE_BYTES_CEILING,
     SHUTDOWN_MS,
+    STALL_S,
     SUBSCRIPTIONS_MAX,
 )
 
@@ -21,7 +22,8 @@ class ServerSettings:
 
     `allowed_hosts` are names, besides the bound address, under which browsers and clients may ask
     for this server, with any port: it may stand behind a proxy. `message_bytes` bounds the body of one message, `stop_ms` how long requests in
-    flight are waited for when the server stops.
+    flight are waited for when the server stops, `stall_s` how long a client may take nothing of its
+    answer.
     """
 
     host: str = "127.0.0.1"
@@ -33,6 +35,7 @@ class ServerSettings:
     message_bytes: int = MESSAGE_BYTES_CEILING
     stop_ms: int = SHUTDOWN_MS
     body_grace_s: float = BODY_GRACE_S
+    stall_s: float = STALL_S
 
     def check(self) -> None:
         """Raise UsageError for a combination that would leave the server open to strangers."""

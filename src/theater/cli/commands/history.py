@@ -62,7 +62,7 @@ def events(
             for line in lines:
                 click.echo(line)
             return
-        show = _compact if form == "compact" else _pretty
+        show = compact if form == "compact" else pretty
         for line in lines:
             click.echo(show(msgspec.json.decode(line, type=EventLine)))
 
@@ -142,14 +142,16 @@ def print_log_line(line: LogLine, write: Callable[[str], None] = click.echo) -> 
     write(f"{at}{source}  {click.style(printable(line.text), fg=_COLOURS[line.source])}")
 
 
-def _compact(event: EventLine) -> str:
+def compact(event: EventLine) -> str:
+    """Return an event on one line, for people."""
     number = click.style(f"{event.seq:>6}", bold=True)
     at = click.style(time_text(event.at), dim=True)
     name = click.style(event.event_type, fg=_type_colour(event.event_type))
     return f"{number}  {at}  {name}  {click.style(_summary(event.data), dim=True)}"
 
 
-def _pretty(event: EventLine) -> str:
+def pretty(event: EventLine) -> str:
+    """Return an event with all that it says, for people."""
     head = click.style(f"event {event.seq}", bold=True)
     name = click.style(event.event_type, fg=_type_colour(event.event_type))
     data = "gone" if event.data is None else json.dumps(event.data, indent=2, ensure_ascii=False)

@@ -23,6 +23,7 @@ from theater.protocol.log import log_line
 if TYPE_CHECKING:
     from theater.runtime.info import ActorInfo
     from theater.runtime.node import Node
+    from theater.runtime.subscription import Subscription
 
 _POLL_S = 0.2
 
@@ -124,34 +125,23 @@ def _folder(chosen: Path | None) -> Iterator[Path]:
 @contextmanager
 def _log_on_stderr(node: Node, actor: str) -> Iterator[None]:
     """Print the log as it is recorded; all of it is printed when the block ends."""
-    grew = threading.Event()
-    done = threading.Event()
+    cursor = "0"
 
-    def committed(chains: dict[str, int]) -> None:
-        if actor in chains:
-            grew.set()
+    def tell(subscription: Subscription) -> None:
+        nonlocal cursor
+        for each in subscription:
+            cursor = each.cursor
+            line = log_line(each.event, node.content)
+            if line is not None:
+                print_log_line(line, write=say)
 
-    def follow() -> None:
-        seq = 0
-        while True:
-            last = done.is_set()
-            grew.clear()
-            for event in node.events(actor, seq):
-                seq = event.seq + 1
-                line = log_line(event, node.content)
-                if line is not None:
-                    print_log_line(line, write=say)
-            if last:
-                return
-            grew.wait(_POLL_S)
-
-    unwatch = node.watch(committed)
-    follower = threading.Thread(target=follow, name="theater-log")
-    follower.start()
-    try:
-        yield
-    finally:
-        done.set()
-        grew.set()
-        follower.join()
-        unwatch()
+    with node.subscribe([actor]) as live:
+        follower = threading.Thread(target=tell, args=(live,), name="theater-log")
+        follower.start()
+        try:
+            yield
+        finally:
+            live.close()
+            follower.join()
+            # What was recorded at the very end.
+            tell(node.subscribe([actor], cursor=cursor, follow=False))

@@ -15,7 +15,7 @@ from theater.cli.output import print_json, say, status_text
     examples=[
         "theater start manifest.toml",
         "theater start manifest.toml --name writer --var MODEL=small",
-        "theater start manifest.toml --id-only | theater events - --follow",
+        "theater start manifest.toml --id-only | theater subscribe -",
     ]
 )
 @click.argument("manifest", type=click.Path(path_type=Path), help="The manifest's file.")

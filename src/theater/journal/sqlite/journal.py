@@ -143,6 +143,12 @@ class SqliteJournal:
     def events(self, actor: str, start: int = 0, limit: int | None = None) -> Iterator[Event]:
         return self._reader.events(actor, start, limit)
 
+    def tail(self, position: int = 0, limit: int | None = None) -> Iterator[tuple[int, str, Event]]:
+        return self._reader.tail(position, limit)
+
+    def tail_end(self) -> int:
+        return self._reader.tail_end()
+
     def content(self, digest: bytes) -> tuple[bytes | None, bytes] | None:
         queued = self._queue.queued_content(digest)
         if queued is not None:

@@ -26,10 +26,17 @@ from theater.journal.records import (
 )
 from theater.journal.sqlite.files import ContentFiles
 from theater.journal.sqlite.runs import HASH_BYTES, unpack
-from theater.journal.sqlite.schema import close_connection, connect_reader, place, place_seq
+from theater.journal.sqlite.schema import (
+    PLACE_SEQ_BITS,
+    close_connection,
+    connect_reader,
+    place,
+    place_seq,
+)
 from theater.limits import JOURNAL_READERS_MAX
 
 RUNS_A_READ = 8
+RUN_PLACE_BITS = 16
 
 ACTORS = """SELECT id, name, parent, actors.number, status, component, manifest, manifest_length,
     grants, grants_length, manifest_path, started_at, deaths, engine, shutdown, ok, body, event_seq,
@@ -162,6 +169,39 @@ class Reader:
         )
         runs = cast(list[tuple[int, int, bytes]], rows)
         return [(place_seq(at), count, packed) for at, count, packed in runs]
+
+    def tail(self, position: int, limit: int | None) -> Iterator[tuple[int, str, Event]]:
+        """Events of all chains in the order of their runs. A position is a run's id and a place in it."""
+        left = -1 if limit is None else limit
+        while left != 0:
+            rows = self._rows(
+                """SELECT runs.id, place, count, events, actors.id
+                FROM runs JOIN actors ON actors.number = place >> ?
+                WHERE runs.id >= ? ORDER BY runs.id LIMIT ?""",
+                PLACE_SEQ_BITS,
+                position >> RUN_PLACE_BITS,
+                RUNS_A_READ,
+            )
+            before = position
+            for run, at, count, packed, actor in cast(list[tuple[int, int, int, bytes, str]], rows):
+                begin = run << RUN_PLACE_BITS
+                first = place_seq(at)
+                for event in unpack(actor, first, count, packed):
+                    behind = begin + event.seq - first + 1
+                    if behind <= position:
+                        continue
+                    position = behind
+                    yield position, actor, event
+                    left -= 1
+                    if left == 0:
+                        return
+            if position == before:
+                return
+
+    def tail_end(self) -> int:
+        row = self._row("SELECT coalesce(max(id), 0) FROM runs")
+        assert row is not None
+        return (cast(int, row[0]) + 1) << RUN_PLACE_BITS
 
     def content(self, digest: bytes) -> tuple[bytes | None, bytes] | None:
         row = self._row("SELECT salt, data FROM contents WHERE digest = ?", digest)
