@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Protocol
 
 import pytest
 
+from tests.contract.conftest import WAIT_S, A, Open, settled, with_chain
 from tests.journal.making import Maker, actor_row, answer, kept, message
 from theater.chain.event import Event, make_event
 from theater.errors import IntegrityError, JournalFailed, TimedOut
-from theater.journal.memory import MemoryJournal
-from theater.journal.port import Failpoint, Journal
+from theater.journal.port import Journal
 from theater.journal.records import (
     AnswerKey,
     Append,
@@ -32,60 +30,6 @@ from theater.journal.records import (
     Settle,
     Take,
 )
-from theater.journal.sqlite import SqliteJournal
-
-WAIT_S = 60
-A = actor_row(0).id
-
-
-class Open(Protocol):
-    def __call__(
-        self,
-        *,
-        failpoint: Failpoint | None = None,
-        group_records_max: int = 4096,
-        queue_records_max: int = 20_000,
-        queue_bytes_max: int = 1 << 26,
-    ) -> Journal: ...
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """What opens the journal under test; each is closed at the end."""
-    opened: list[Journal] = []
-
-    def start(**settings: object) -> Journal:
-        if request.param == "memory":
-            journal: Journal = MemoryJournal(**settings)  # type: ignore[arg-type]
-        else:
-            journal = SqliteJournal.open(tmp_path / "data", **settings)  # type: ignore[arg-type]
-        opened.append(journal)
-        return journal
-
-    yield start  # type: ignore[misc]
-    for journal in opened:
-        journal.close()
-
-
-@pytest.fixture
-def journal(opening: Open) -> Journal:
-    return opening()
-
-
-def settled(journal: Journal) -> None:
-    journal.wait(journal.appended(), WAIT_S)
-
-
-def with_chain(journal: Journal, length: int, actor: int = 0) -> Maker:
-    maker = Maker()
-    for number in range(actor + 1):
-        step = maker.actor(number)
-        if journal.actor(step.row.id) is None:
-            journal.append((step,))
-    for _ in range(length):
-        journal.append((maker.event(actor_row(actor).id),))
-    settled(journal)
-    return maker
 
 
 def test_records_are_numbered_from_one_in_the_order_of_appending(journal: Journal) -> None:
@@ -582,46 +526,3 @@ def test_a_failure_before_and_after_the_commit_tells_everyone(opening: Open, poi
     late: list[BaseException] = []
     journal.on_failure(late.append)
     assert len(late) == 1
-
-
-def test_the_tail_has_every_chain_in_its_order_from_any_position_on(opening: Open) -> None:
-    journal = opening()
-    maker = Maker()
-    for number in range(3):
-        journal.append((maker.actor(number),))
-    for n in range(900):
-        journal.append((maker.event(actor_row(n % 3).id),))
-        if n % 200 == 0:
-            settled(journal)
-    settled(journal)
-    found = list(journal.tail())
-    for number in range(3):
-        actor = actor_row(number).id
-        assert [event for _, its, event in found if its == actor] == list(journal.events(actor))
-    positions = [position for position, _, _ in found]
-    assert positions == sorted(set(positions))
-    for at in (0, 1, 255, 256, 600, 898, 899):
-        assert list(journal.tail(positions[at])) == found[at + 1 :]
-        assert list(journal.tail(positions[at], 7)) == found[at + 1 : at + 8]
-    assert list(journal.tail(journal.tail_end())) == []
-
-
-def test_the_tails_end_is_before_all_that_comes(journal: Journal) -> None:
-    assert list(journal.tail(journal.tail_end())) == []
-    maker = with_chain(journal, 5)
-    end = journal.tail_end()
-    assert max(position for position, _, _ in journal.tail()) <= end
-    step = maker.event(A)
-    journal.append((step,))
-    settled(journal)
-    assert [(actor, event) for _, actor, event in journal.tail(end)] == [(A, step.event)]
-
-
-def test_a_position_holds_across_a_restart(tmp_path: Path) -> None:
-    journal: Journal = SqliteJournal.open(tmp_path / "data")
-    with_chain(journal, 300)
-    found = list(journal.tail())
-    journal.close()
-    journal = SqliteJournal.open(tmp_path / "data")
-    assert list(journal.tail(found[150][0])) == found[151:]
-    journal.close()
