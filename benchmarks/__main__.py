@@ -8,7 +8,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import journal, messages, spawn
+from benchmarks import (
+    command_line,
+    engine,
+    journal,
+    lives,
+    messages,
+    over_http,
+    proofs,
+    spawn,
+    storage,
+)
 from benchmarks.comparison import compare, is_regression, show_differences
 from benchmarks.machine import this_machine
 from benchmarks.measure import BENCHMARKS
@@ -16,7 +26,7 @@ from benchmarks.profiling import profile
 from benchmarks.report import Results, file_of, read, show, write
 from benchmarks.runs import CACHE, Failure, Line, chosen, measure_here, run_apart
 
-TOPICS = (journal, messages, spawn)
+TOPICS = (command_line, engine, journal, lives, messages, over_http, proofs, spawn, storage)
 """Importing them registers their benchmarks."""
 
 

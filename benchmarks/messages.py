@@ -10,8 +10,8 @@ from itertools import pairwise
 from time import perf_counter
 
 from benchmarks.measure import Figure, Reading, Readings, Size, Stopwatch, benchmark, quantile
-from benchmarks.peers import pykka_asks, pykka_tells
-from benchmarks.references import GroupLog, hand_over, stock_guest
+from benchmarks.peers import dbos_steps, pykka_asks, pykka_tells
+from benchmarks.references import LOG_ONLY, GroupLog, hand_over, stock_guest
 from benchmarks.stage import WAIT_S, directory, guest, manifest, stage, start
 from theater.runtime.node import Node
 
@@ -134,7 +134,7 @@ def actor_to_actor(size: Size) -> Iterator[Callable[[], Readings]]:
 def host_calls(size: Size) -> Iterator[Callable[[], Readings]]:
     count = size.of(10_000, 200)
     hosts: dict[str, dict[str, Callable[..., object]]] = {
-        "theater:simple/runtime": {"log": lambda _store, _text: None},
+        **LOG_ONLY,
         "theater:simple/message-server-host": {
             "send": lambda *_: None,
             "request": lambda *_: b"",
@@ -154,6 +154,31 @@ def host_calls(size: Size) -> Iterator[Callable[[], Readings]]:
             with Stopwatch(count) as reference:
                 stock(None, ("id", body))
             return {"rate": (watch.rate(), reference.rate())}
+
+        yield measure
+
+
+@benchmark(
+    "messages.beside_dbos",
+    Figure(
+        "rate",
+        "the same next to the steps of another durable runtime",
+        "/s",
+        "more",
+        "DBOS on SQLite, steps in one workflow",
+    ),
+    runs=3,
+)
+@contextmanager
+def beside_dbos(size: Size) -> Iterator[Callable[[], Readings]]:
+    count, steps = size.of(5_000, 100), size.of(200, 5)
+    with stage(size) as node, directory(size) as folder, dbos_steps(folder) as peer:
+        actor = start(node, "busy", manifest("loop", events_per_call=EVENTS))
+
+        def measure() -> Readings:
+            with Stopwatch(count) as watch:
+                _ask(node, actor.id, b"l%d" % count)
+            return {"rate": (watch.rate(), peer(steps))}
 
         yield measure
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.measure import Reading, Stopwatch
@@ -65,10 +67,12 @@ def pykka_tells(count: int) -> Reading | None:
     return watch.rate()
 
 
-def dbos_steps(directory: Path, count: int) -> Reading | None:
-    """Recorded steps a second in one DBOS workflow on SQLite."""
+@contextmanager
+def dbos_steps(directory: Path) -> Iterator[Callable[[int], Reading | None]]:
+    """DBOS on SQLite; yields what measures the recorded steps a second of one workflow."""
     if not installed("dbos"):
-        return None
+        yield lambda _: None
+        return
     from dbos import DBOS
 
     DBOS(
@@ -89,11 +93,13 @@ def dbos_steps(directory: Path, count: int) -> Reading | None:
         for number in range(times):
             step(number)
 
-    DBOS.launch()
-    try:
-        loop(10)
+    def measure(count: int) -> Reading:
         with Stopwatch(count) as watch:
             loop(count)
+        return watch.rate()
+
+    DBOS.launch()
+    try:
+        yield measure
     finally:
         DBOS.destroy(destroy_registry=True)
-    return watch.rate()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Size
@@ -18,6 +20,8 @@ from theater.manifest.model import Manifest
 from theater.runtime.info import ActorInfo
 from theater.runtime.node import Node
 from theater.runtime.settings import NodeSettings
+from theater.server.daemon import TheaterServer
+from theater.server.settings import ServerSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_S = 120.0
@@ -75,4 +79,32 @@ def stage(size: Size) -> Iterator[Node]:
         try:
             yield node
         finally:
+            node.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where a server answers."""
+
+    address: str
+    port: int
+    token: str | None
+
+
+@contextmanager
+def serving(size: Size) -> Iterator[tuple[Node, Served]]:
+    """A node over an empty directory, and its server on a free port."""
+    with directory(size) as data_dir:
+        node = Node.open(data_dir / "data", settings(size))
+        server = TheaterServer(node, data_dir / "data", ServerSettings(port=0))
+        ready = threading.Event()
+        thread = threading.Thread(target=server.run, args=(ready.set,), name="server")
+        thread.start()
+        try:
+            assert ready.wait(WAIT_S)
+            port = int(server.address.rpartition(":")[2])
+            yield node, Served(server.address, port, server.token)
+        finally:
+            server.stop()
+            thread.join()
             node.close()
