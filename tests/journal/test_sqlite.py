@@ -112,8 +112,9 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     with opened(tmp_path):
         pass
     (tmp_path / "journal.db").write_bytes(b"not a database, but long enough" * 200)
-    with pytest.raises(JournalFailed):
+    with pytest.raises(IntegrityError) as refusal:
         SqliteJournal.open(tmp_path)
+    assert refusal.value.code == "data.damaged"
     (tmp_path / "journal.db").unlink()
     with opened(tmp_path):
         pass

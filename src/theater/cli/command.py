@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from gettext import gettext
 from importlib import import_module
 from typing import Any, NoReturn
@@ -101,6 +102,7 @@ class LazyGroup(click.Group):
         **extra: Any,
     ) -> Any:
         """Run, and leave with the right exit code and a message instead of a traceback."""
+        _open_closed_streams()
         words = list(sys.argv[1:] if args is None else args)
         if os.environ.get("NO_COLOR"):
             extra["color"] = False
@@ -117,11 +119,18 @@ class LazyGroup(click.Group):
             _leave(error.exit_code)
         except BrokenPipeError:
             # Whoever read our output has seen enough. Python would complain when it exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            _give_up_output()
             _leave(FAILED)
         except TheaterError as error:
             tell(error, as_json="--json" in words)
             _leave(exit_code(error))
+        except OSError as error:
+            # A disk that is full, a folder that may not be written: told as what it is.
+            _give_up_output()
+            where = f"{error.filename}: " if error.filename else ""
+            told = TheaterError(f"{where}{error.strerror or error}", code="file.failed")
+            tell(told, as_json="--json" in words)
+            _leave(FAILED)
         except Exception as error:
             if os.environ.get("THEATER_TRACEBACK"):
                 raise
@@ -144,9 +153,31 @@ def tell(error: TheaterError, *, as_json: bool) -> None:
 
         click.echo(msgspec.json.encode(body_of(error)).decode(), err=True)
         return
+    from theater.cli.output import printable
+
     label = click.style("error", fg="red", bold=True)
-    code = click.style(f"[{error.code}]", dim=True)
-    click.echo(f"{label}: {error.message} {code}", err=True)
+    code = click.style(f"[{printable(error.code)}]", dim=True)
+    # A message may quote what a guest or another server said.
+    message = "\n".join(map(printable, error.message.rstrip("\n").split("\n")))
+    click.echo(f"{label}: {message} {code}", err=True)
+
+
+def _open_closed_streams() -> None:
+    """Stand in for standard streams that whoever started us has closed: Python has None for them."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
+
+
+def _give_up_output() -> None:
+    """Let what is still to be written go nowhere: trying again at exit would fail again."""
+    with suppress(OSError):
+        sys.stdout.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _leave(code: int) -> NoReturn:

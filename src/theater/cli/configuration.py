@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeGuard
 
-from theater.errors import UsageError
+from theater.cli.files import read_file
+from theater.errors import NotFound, TheaterError, UsageError
+from theater.limits import CONFIG_BYTES_MAX, SECRET_BYTES_MAX
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:9000"
 _COMMAND_S: Final = 30
 _TEXTS: Final = ("server_address", "data_dir", "token", "log_level")
+_KEYS: Final = (*_TEXTS, "chain_dirs", "secrets")
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -47,41 +50,87 @@ def load(environment: Mapping[str, str] | None = None) -> Configuration:
     """Read config.toml, if there is one, and the environment. UsageError for what is wrong in it."""
     env = os.environ if environment is None else environment
     path = config_file()
-    try:
-        written = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        written = {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} can't be read: {error}", code="config.invalid") from None
-    unknown = sorted(written.keys() - {*_TEXTS, "chain_dirs", "secrets"})
-    if unknown:
-        raise UsageError(
-            f"{path} has the unknown key {unknown[0]!r}; known are "
-            f"{', '.join(_TEXTS)}, chain_dirs and the table [secrets]",
-            code="config.invalid",
-        )
+    written = _read(path)
+    wrong = [f"unknown key {name}{_nearest(name)}" for name in written if name not in _KEYS]
     texts: dict[str, str | None] = {}
     for name in _TEXTS:
-        value = env.get(f"THEATER_{name.upper()}") or written.get(name)
+        value = written.get(name)
         if value is not None and not isinstance(value, str):
-            raise UsageError(f"{path}: {name} must be a string", code="config.invalid")
-        texts[name] = value
-    folder = texts["data_dir"]
+            wrong.append(f"{name} must be a string")
+            value = None
+        texts[name] = env.get(f"THEATER_{name.upper()}") or value
+    secrets = written.get("secrets", {})
+    if not isinstance(secrets, dict):
+        wrong.append("[secrets] is a table")
+        secrets = {}
+    wrong += [
+        f'the secret {name} is to be written {name} = {{ env = "…" }}, {{ file = "…" }} or '
+        '{ command = "…" }'
+        for name, where in secrets.items()
+        if not _is_place(where)
+    ]
+    folders = written.get("chain_dirs", [])
+    chain_dirs = (
+        [_expanded(each, "chain_dirs") for each in folders] if _are_texts(folders) else [Path()]
+    )
+    if not all(each.is_absolute() for each in chain_dirs):
+        wrong.append('chain_dirs is a list of absolute paths: chain_dirs = ["/var/log/theater"]')
     level = (texts["log_level"] or "warning").lower()
     if level not in _LEVELS:
-        raise UsageError(
-            f"log_level is one of {', '.join(_LEVELS)}, not {level!r}; look into {path} and "
-            "THEATER_LOG_LEVEL",
-            code="config.invalid",
-        )
+        source = "THEATER_LOG_LEVEL" if env.get("THEATER_LOG_LEVEL") else "log_level"
+        wrong.append(f"{source} is one of {', '.join(_LEVELS)}, not {level!r}")
+    if wrong:
+        raise UsageError(f"{path}:{_listed(wrong)}", code="config.invalid")
+    folder = texts["data_dir"]
     return Configuration(
         server_address=texts["server_address"],
-        data_dir=None if folder is None else Path(folder).expanduser(),
+        data_dir=None if folder is None else _expanded(folder, "data_dir"),
         token=texts["token"],
         log_level=level,
-        secrets=_secrets(written.get("secrets", {}), path),
-        chain_dirs=_chain_dirs(written.get("chain_dirs", []), path),
+        secrets=secrets,
+        chain_dirs=tuple(chain_dirs),
     )
+
+
+def _read(path: Path) -> dict[str, object]:
+    """The file's TOML, nothing if there is no file; UsageError with line and column for a mistake."""
+    try:
+        data = read_file(path, CONFIG_BYTES_MAX, "configuration")
+    except NotFound:
+        return {}
+    except TheaterError as error:
+        raise UsageError(error.message, code="config.invalid") from None
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        # Only now, because what tells the places takes longer to import than most commands run.
+        from theater.manifest import syntax
+
+        found = syntax.read(data.decode("utf-8", "replace").removeprefix("\ufeff")).problems
+        wrong = [str(problem) for problem in found] or ["this is not UTF-8"]
+        raise UsageError(f"{path} is not TOML:{_listed(wrong)}", code="config.invalid") from None
+
+
+def _listed(wrong: Sequence[str]) -> str:
+    return f" {wrong[0]}" if len(wrong) == 1 else "".join(f"\n  {each}" for each in wrong)
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, _KEYS, n=1)
+    known = f"did you mean {close[0]}?" if close else f"known: {', '.join(_KEYS)}"
+    return f" ({known})"
+
+
+def _expanded(text: str, name: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UsageError(
+            f"{name} {text!r} names the home of a user that this machine doesn't know",
+            code="config.invalid",
+        ) from None
 
 
 def secret_values(configuration: Configuration) -> dict[str, str]:
@@ -95,7 +144,7 @@ def _fetch(name: str, where: Mapping[str, str]) -> str:
         if kind == "env":
             value = os.environ.get(place, "")
         elif kind == "file":
-            value = Path(place).expanduser().read_text()
+            value = read_file(_expanded(place, "file"), SECRET_BYTES_MAX, "secret").decode()
         else:
             done = subprocess.run(
                 ["/bin/sh", "-c", place],
@@ -105,9 +154,11 @@ def _fetch(name: str, where: Mapping[str, str]) -> str:
                 check=True,
             )
             value = done.stdout
-    except (OSError, UnicodeDecodeError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, TheaterError, subprocess.SubprocessError) as error:
+        # Of a command only that it failed: what it printed may be the secret.
+        why = error.message if isinstance(error, TheaterError) else type(error).__name__
         raise UsageError(
-            f"the secret {name} can't be fetched from its {kind}: {type(error).__name__}",
+            f"the secret {name} can't be fetched from its {kind}: {why}",
             code="config.secret",
         ) from None
     value = value.rstrip("\n")
@@ -118,33 +169,21 @@ def _fetch(name: str, where: Mapping[str, str]) -> str:
     return value
 
 
-def _chain_dirs(written: object, path: Path) -> tuple[Path, ...]:
-    folders = written if isinstance(written, list) else [None]
-    paths = tuple(Path(each).expanduser() for each in folders if isinstance(each, str))
-    if len(paths) != len(folders) or not all(each.is_absolute() for each in paths):
-        raise UsageError(
-            f'{path}: chain_dirs is a list of absolute paths: chain_dirs = ["/var/log/theater"]',
-            code="config.invalid",
-        )
-    return paths
+def _are_texts(written: object) -> TypeGuard[list[str]]:
+    return isinstance(written, list) and all(isinstance(each, str) for each in written)
 
 
-def _secrets(written: object, path: Path) -> Mapping[str, Mapping[str, str]]:
-    good = isinstance(written, dict) and all(
+def _is_place(where: object) -> bool:
+    return (
         isinstance(where, dict)
         and len(where) == 1
         and next(iter(where)) in ("env", "file", "command")
         and isinstance(next(iter(where.values())), str)
-        for where in written.values()
     )
-    if not good or not isinstance(written, dict):
-        raise UsageError(
-            f'{path}: a secret is NAME = {{ env = "…" }}, {{ file = "…" }} or {{ command = "…" }}',
-            code="config.invalid",
-        )
-    return written
 
 
 def _xdg(variable: str, default: str) -> Path:
     value = os.environ.get(variable)
-    return Path(value) if value else Path.home() / default
+    if value:
+        return Path(value)
+    return _expanded("~", f"without {variable} or HOME,") / default

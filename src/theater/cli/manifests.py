@@ -14,7 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from theater.chain.content import plain_digest
-from theater.errors import ComponentError, ManifestError, NotFound, Problem, TooLarge, UsageError
+from theater.cli.files import read_file
+from theater.errors import ComponentError, ManifestError, Problem, UsageError
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.journal.records import Keep
 from theater.limits import COMPONENT_BYTES_MAX, MANIFEST_BYTES_MAX, STATE_BYTES_CEILING
@@ -57,11 +58,11 @@ def load_manifest(
     secrets: Collection[str] = (),
 ) -> Loaded:
     """Read a manifest with its component and its initial state."""
-    state = None if state_file is None else _bytes(state_file, STATE_BYTES_CEILING, "state")
+    state = None if state_file is None else read_file(state_file, STATE_BYTES_CEILING, "state")
     manifest = read_manifest(path, variables, state=state, secrets=secrets)
     named = manifest.initial_state
     if state is None and isinstance(named, str) and "://" not in named:
-        state = _bytes(path.parent / named, STATE_BYTES_CEILING, "initial state")
+        state = read_file(path.parent / named, STATE_BYTES_CEILING, "initial state")
         manifest = read_manifest(path, variables, state=state, secrets=secrets)
     return Loaded(manifest, read_component(path, manifest), state)
 
@@ -74,7 +75,7 @@ def read_component(path: Path, manifest: Manifest) -> bytes:
             f"{path} names the component {named}; fetch it first and name the file instead",
             code="component.remote",
         )
-    wasm = _bytes(path.parent / named, COMPONENT_BYTES_MAX, "component")
+    wasm = read_file(path.parent / named, COMPONENT_BYTES_MAX, "component")
     pinned = manifest.component_sha256
     found = sha256(wasm).hexdigest()
     if pinned is not None and pinned != found:
@@ -87,30 +88,15 @@ def read_component(path: Path, manifest: Manifest) -> bytes:
 
 
 def _text(path: Path) -> str:
+    data = read_file(path, MANIFEST_BYTES_MAX, "manifest")
     try:
-        return _bytes(path, MANIFEST_BYTES_MAX, "manifest").decode()
+        return data.decode()
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        problem = Problem(line, 1, "this is not UTF-8")
-        raise ManifestError(f"{path} is not UTF-8 (line {line})", (problem,)) from None
-
-
-def _bytes(path: Path, bound: int, what: str) -> bytes:
-    try:
-        if path.stat().st_size > bound:
-            raise TooLarge(f"{path} is longer than a {what} may be, {bound} bytes")
-        return path.read_bytes()
-    except FileNotFoundError:
-        hint = "; `theater build` makes it" if what == "component" else ""
-        raise NotFound(
-            f"there is no {what} {path}{hint}", code=f"{_word(what)}.not_found"
-        ) from None
-    except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror}") from None
-
-
-def _word(what: str) -> str:
-    return what.split()[-1]
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
+        problem = Problem(line, column, "this is not UTF-8", "save the file as UTF-8")
+        raise ManifestError(f"{path} has 1 problem:\n  {problem}", (problem,)) from None
 
 
 def _json(state: bytes | None) -> object:
@@ -118,7 +104,7 @@ def _json(state: bytes | None) -> object:
         return None
     try:
         return json.loads(state)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
+from theater.cli.files import read_file, read_stream
 from theater.client.blocking import Client
-from theater.errors import UsageError
+from theater.limits import MESSAGE_BYTES_CEILING
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_ACTOR_CHARS_MAX: Final = 1024
 
 
 def as_json(what: str) -> Callable[[F], F]:
@@ -82,18 +85,18 @@ def message_body(data: str | None, file: Path | None) -> bytes:
     if (data is None) == (file is None):
         raise click.UsageError("Give the message as DATA, as --file, or as - from standard input.")
     if file is not None:
-        try:
-            return file.read_bytes()
-        except OSError as error:
-            raise UsageError(f"{file} can't be read: {error.strerror}") from None
+        return read_file(file, MESSAGE_BYTES_CEILING, "message")
     assert data is not None
-    return sys.stdin.buffer.read() if data == "-" else data.encode()
+    if data == "-":
+        return read_stream(sys.stdin.buffer, MESSAGE_BYTES_CEILING, "message", "standard input")
+    # What no text can hold was given as it came: the bytes of the command line.
+    return data.encode("utf-8", "surrogateescape")
 
 
 def _actor(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
     if value != "-":
         return value
-    line = sys.stdin.readline().strip()
+    line = sys.stdin.readline(_ACTOR_CHARS_MAX).strip()
     if not line:
         raise click.UsageError("There is no actor's id on standard input.")
     return line

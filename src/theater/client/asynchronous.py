@@ -9,12 +9,12 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import httpx2
-import msgspec
 
 from theater.client import calls
+from theater.client.address import authorization, parse_address
 from theater.client.calls import Call
 from theater.client.following import Following, behind_cursor, behind_seq
-from theater.errors import TimedOut, Unavailable, UsageError
+from theater.errors import TimedOut, Unavailable
 from theater.ids import ACTOR_ID
 from theater.protocol.actors import ActorView, ServerView, StartRequest
 from theater.protocol.history import ActorEvent, EventLine, LogLine, ReplayView, VerifyView
@@ -35,15 +35,11 @@ class AsyncClient:
     """
 
     def __init__(self, address: str, token: str | None = None, *, retries: int = 2) -> None:
-        if not address.startswith(("http://", "https://")):
-            raise UsageError(
-                f"{address!r} is not the address of a server, as http://127.0.0.1:9000"
-            )
-        self.address = address.rstrip("/")
+        self.address = parse_address(address).url
         self._retries = retries
         self._http = httpx2.AsyncClient(
             base_url=self.address,
-            headers={} if token is None else {"authorization": f"Bearer {token}"},
+            headers=authorization(token),
             limits=_CONNECTIONS,
             trust_env=False,
         )
@@ -144,7 +140,7 @@ class AsyncClient:
         """
         lines = self.event_lines(actor, start=start, limit=limit, type=type, follow=follow)
         async for line in lines:
-            yield msgspec.json.decode(line, type=EventLine)
+            yield calls.decoded(line, EventLine)
 
     async def event_lines(
         self,
@@ -176,7 +172,7 @@ class AsyncClient:
 
         lines = self._lines(Following(ask, behind_seq, limit=limit, again=self._retries > 0))
         async for line in lines:
-            yield msgspec.json.decode(line, type=LogLine)
+            yield calls.decoded(line, LogLine)
 
     async def subscribe(
         self,
@@ -201,7 +197,7 @@ class AsyncClient:
 
         lines = self._lines(Following(ask, behind_cursor, limit=limit, again=self._retries > 0))
         async for line in lines:
-            yield msgspec.json.decode(line, type=ActorEvent)
+            yield calls.decoded(line, ActorEvent)
 
     async def verify(self, actor: str) -> VerifyView:
         """Have the chain recomputed."""

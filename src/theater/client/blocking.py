@@ -13,14 +13,12 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import urlsplit
-
-import msgspec
 
 from theater.client import calls
+from theater.client.address import authorization, parse_address
 from theater.client.calls import Call
 from theater.client.following import Following, behind_cursor, behind_seq
-from theater.errors import TimedOut, Unavailable, UsageError
+from theater.errors import TimedOut, Unavailable
 from theater.ids import ACTOR_ID
 from theater.protocol.actors import ActorView, ServerView, StartRequest
 from theater.protocol.history import ActorEvent, EventLine, LogLine, ReplayView, VerifyView
@@ -41,17 +39,11 @@ class Client:
     """
 
     def __init__(self, address: str, token: str | None = None, *, retries: int = 2) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(
-                f"{address!r} is not the address of a server, as http://127.0.0.1:9000"
-            )
-        self.address = address.rstrip("/")
-        self._secure = parts.scheme == "https"
-        self._host = parts.hostname
-        self._port = parts.port
+        server = parse_address(address)
+        self.address = server.url
+        self._server = server
         self._retries = retries
-        self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        self._headers = authorization(token)
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
 
@@ -152,7 +144,7 @@ class Client:
         again, it goes on by itself behind the last event. Unavailable if the server stays away.
         """
         lines = self.event_lines(actor, start=start, limit=limit, type=type, follow=follow)
-        return (msgspec.json.decode(line, type=EventLine) for line in lines)
+        return (calls.decoded(line, EventLine) for line in lines)
 
     def event_lines(
         self,
@@ -181,7 +173,7 @@ class Client:
             return calls.logs(named, start if at is None else int(at), left, follow)
 
         lines = self._lines(Following(ask, behind_seq, limit=limit, again=self._retries > 0))
-        return (msgspec.json.decode(line, type=LogLine) for line in lines)
+        return (calls.decoded(line, LogLine) for line in lines)
 
     def subscribe(
         self,
@@ -205,7 +197,7 @@ class Client:
             return calls.all_events(named, start, place, left, type, follow)
 
         lines = self._lines(Following(ask, behind_cursor, limit=limit, again=self._retries > 0))
-        return (msgspec.json.decode(line, type=ActorEvent) for line in lines)
+        return (calls.decoded(line, ActorEvent) for line in lines)
 
     def verify(self, actor: str) -> VerifyView:
         """Have the chain recomputed."""
@@ -269,10 +261,15 @@ class Client:
         """Send a call and return the answer's head, trying again where that is harmless."""
         for attempt in range(self._retries + 1):
             connection = self._connection(call.timeout_s)
+            broken: OSError | None = None
             try:
-                connection.request(
-                    call.method, call.path, call.body, {**self._headers, **call.headers}
-                )
+                try:
+                    connection.request(
+                        call.method, call.path, call.body, {**self._headers, **call.headers}
+                    )
+                except (BrokenPipeError, ConnectionResetError) as error:
+                    # A server that refuses a body may have answered before it closed the connection.
+                    broken = error
                 return connection.getresponse(), connection
             except TimeoutError:
                 connection.close()
@@ -283,7 +280,7 @@ class Client:
             except _BREAKS as error:
                 connection.close()
                 if not call.again or attempt == self._retries:
-                    raise calls.unreachable(self.address, error) from None
+                    raise calls.unreachable(self.address, broken or error) from None
                 time.sleep(0.1 * 2**attempt)
         raise AssertionError("unreachable")
 
@@ -296,5 +293,6 @@ class Client:
                     kept.sock.settimeout(timeout_s)
                     return kept
                 kept.close()
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        return kind(self._host, self._port, timeout=timeout_s)
+        secure = self._server.secure
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        return kind(self._server.host, self._server.port, timeout=timeout_s)

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from theater.errors import NotFound, TheaterError, Unavailable
+from theater.errors import CodecError, NotFound, TheaterError, Unavailable
 from theater.limits import CLIENT_WAIT_MS_MAX
 from theater.protocol.actors import (
     ActorList,
@@ -198,15 +198,30 @@ def failure(status: int, body: bytes, path: str) -> TheaterError:
         return error_of(status, msgspec.json.decode(body, type=ErrorBody))
     except (msgspec.DecodeError, msgspec.ValidationError):
         if status == 404:
-            return NotFound(f"there is no {path} on the server")
-        text = body[:200].decode("utf-8", "replace")
-        return Unavailable(f"the server answered {status} and not in our words: {text}")
+            return NotFound(f"there is no {path} on the server; is it one of Theater?")
+        text = "".join(c if c.isprintable() else " " for c in body[:200].decode("utf-8", "replace"))
+        return Unavailable(
+            f"the server answered {status}, and not as a Theater server does: {text}",
+            code="server.unknown",
+        )
+
+
+def decoded(body: bytes, shape: type[S]) -> S:
+    """Return an answer, or a line of one, as the shape that it should have."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.DecodeError as error:
+        raise CodecError(
+            f"the answer is not what this version expects ({error}): either it is not a Theater "
+            "server, or one of another version; `theater --version` tells the command's",
+            code="server.version",
+        ) from None
 
 
 def line_of(raw: bytes) -> bytes:
     """Return a line of a stream as it is; raise the error that it is instead, if it is one."""
     if raw.startswith(b'{"error":'):
-        raise error_of(500, msgspec.json.decode(raw, type=_Broken).error)
+        raise error_of(500, decoded(raw, _Broken).error)
     return raw
 
 
@@ -235,7 +250,7 @@ def _stream(path: str) -> Call[None]:
 
 def _reader(shape: type[S]) -> Callable[[int, bytes], S]:
     def read(_status: int, body: bytes) -> S:
-        return msgspec.json.decode(body, type=shape)
+        return decoded(body, shape)
 
     return read
 

@@ -1,7 +1,8 @@
 """Compiled components on disk: found by what they were made of, checked, made if they aren't there.
 
-An artifact is native code, so only what this program wrote is loaded: the directory is private,
-and a file's name has the digest of the file in it, which is checked before the library sees it.
+An artifact is native code, so only what this program wrote is loaded: the directory is private and
+empty when it becomes so, a file is this user's own, and its name has the digest of what is in it,
+which is checked before the library sees it.
 Whatever doesn't fit is removed and compiled again. The compiler runs in a process of its own, with
 bounds, because its input may be hostile.
 """
@@ -27,9 +28,9 @@ import wasmtime
 from wasmtime.component import Component as WasmComponent
 
 import theater
-from theater.engine.compile_child import REFUSED
+from theater.engine.compile_child import REFUSED, UNWRITTEN
 from theater.engine.settings import Settings
-from theater.errors import ComponentError, UsageError
+from theater.errors import ComponentError, Unavailable, UsageError
 from theater.limits import (
     COMPILE_MEMORY_BYTES_MAX,
     COMPILE_SECONDS_MAX,
@@ -65,12 +66,17 @@ class Artifacts:
         `digest` names it; `wasm` makes its bytes if it isn't there.
         """
         stem = f"{digest.hex()}-{self._settings.key()}"
-        for path in self._directory.glob(f"{stem}-*.cwasm"):
-            loaded = _load(engine, path)
-            if loaded is not None:
-                return loaded
-            path.unlink(missing_ok=True)
-        path = self._compile(wasm(), stem, timeout_s)
+        try:
+            for path in self._directory.glob(f"{stem}-*.cwasm"):
+                loaded = _load(engine, path)
+                if loaded is not None:
+                    return loaded
+                path.unlink(missing_ok=True)
+            # Who cleans up caches may have removed the directory.
+            _make_private(self._directory)
+            path = self._compile(wasm(), stem, timeout_s)
+        except OSError as error:
+            raise _unwritable(self._directory, error.strerror) from error
         loaded = _load(engine, path)
         if loaded is None:
             raise ComponentError("the compiled component can't be loaded", code="component.compile")
@@ -88,16 +94,33 @@ class Artifacts:
             work.unlink(missing_ok=True)
 
 
+def _unwritable(directory: Path, why: str | None) -> Unavailable:
+    return Unavailable(
+        f"compiled components can't be kept in {directory} ({why}): make room or give this user "
+        "access, or set XDG_CACHE_HOME to another folder",
+        code="engine.cache",
+        path=str(directory),
+    )
+
+
 def _make_private(directory: Path) -> None:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = directory.stat()
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = directory.stat()
+    except OSError as error:
+        raise _unwritable(directory, error.strerror) from error
     if status.st_uid != os.geteuid():
         raise UsageError(
-            f"{directory} belongs to somebody else; compiled components must not be kept there",
+            f"{directory} belongs to somebody else; compiled components must not be kept there: set "
+            "XDG_CACHE_HOME to a folder of this user's",
             code="engine.cache",
         )
     if stat.S_IMODE(status.st_mode) & 0o077:
         directory.chmod(0o700)
+    if stat.S_IMODE(status.st_mode) & 0o022:
+        # Others could write here until now, so nothing here need be ours.
+        for path in directory.glob("*.cwasm"):
+            path.unlink(missing_ok=True)
 
 
 def _remove_remains(directory: Path) -> None:
@@ -115,6 +138,9 @@ def _digest(path: Path) -> str:
 
 def _load(engine: wasmtime.Engine, path: Path) -> WasmComponent | None:
     try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            return None
         if path.stem.rpartition("-")[2] != _digest(path):
             return None
         return WasmComponent.deserialize_file(engine, str(path))
@@ -124,7 +150,39 @@ def _load(engine: wasmtime.Engine, path: Path) -> WasmComponent | None:
 
 def _run_compiler(wasm: bytes, settings: Settings, artifact: Path, timeout_s: float) -> None:
     source = str(Path(theater.__file__).parent.parent)
-    process = subprocess.Popen(
+    try:
+        process = _compiler(source, settings, artifact)
+    except OSError as error:
+        raise ComponentError(
+            f"the compiler can't be started: {error.strerror} ({sys.executable})",
+            code="component.compile",
+        ) from error
+    try:
+        said, _ = process.communicate(wasm, timeout=min(timeout_s, COMPILE_SECONDS_MAX))
+    except subprocess.TimeoutExpired:
+        raise ComponentError(
+            f"compiling took longer than {timeout_s:g} s", code="component.compile_limit"
+        ) from None
+    finally:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    message = said[:ERROR_MESSAGE_BYTES_MAX].decode("utf-8", "replace")
+    if process.returncode == REFUSED:
+        raise ComponentError(
+            f"this is not a sound component; build it again: {message}", code="component.invalid"
+        )
+    if process.returncode == UNWRITTEN:
+        raise _unwritable(artifact.parent, message)
+    if process.returncode != 0:
+        raise ComponentError(
+            "compiling took more memory or time than it may", code="component.compile_limit"
+        )
+
+
+def _compiler(source: str, settings: Settings, artifact: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         [
             sys.executable,
             "-P",
@@ -143,21 +201,3 @@ def _run_compiler(wasm: bytes, settings: Settings, artifact: Path, timeout_s: fl
         cwd="/",
         process_group=0,
     )
-    try:
-        said, _ = process.communicate(wasm, timeout=min(timeout_s, COMPILE_SECONDS_MAX))
-    except subprocess.TimeoutExpired:
-        raise ComponentError(
-            f"compiling took longer than {timeout_s:g} s", code="component.compile_limit"
-        ) from None
-    finally:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    if process.returncode == REFUSED:
-        message = said[:ERROR_MESSAGE_BYTES_MAX].decode("utf-8", "replace")
-        raise ComponentError(message, code="component.invalid")
-    if process.returncode != 0:
-        raise ComponentError(
-            "compiling took more memory or time than it may", code="component.compile_limit"
-        )

@@ -2,7 +2,8 @@
 
 Run as `python -m theater.engine.compile_child FUEL STACK_BYTES MEMORY_BYTES SECONDS ARTIFACT`, with
 the component on standard input. It bounds itself before it reads the first byte. Exit codes: 0, the
-artifact is written; 3, the library refuses the component, and says why on standard output.
+artifact is written; 3, the library refuses the component, and says why on standard output; 4, the
+artifact can't be written, and why.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from typing import Final
 
 REFUSED: Final = 3
+UNWRITTEN: Final = 4
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -46,10 +48,15 @@ def main(arguments: list[str]) -> int:
     except wasmtime.WasmtimeError as error:
         sys.stdout.write(str(error))
         return REFUSED
-    with open(artifact, "xb") as file:
-        file.write(component.serialize())
-        file.flush()
-        os.fsync(file.fileno())
+    compiled = component.serialize()
+    try:
+        with open(artifact, "xb") as file:
+            file.write(compiled)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        sys.stdout.write(error.strerror or str(error))
+        return UNWRITTEN
     return 0
 
 

@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Final
 
 from theater import limits
-from theater.errors import ManifestError, Problem
+from theater.errors import ManifestError, Problem, TooLarge
+from theater.manifest import syntax
 from theater.manifest.grants import Disallow, Grant, Inherit, Policy, Restrict
 from theater.manifest.interfaces import canonical
 from theater.manifest.model import (
@@ -28,8 +29,7 @@ from theater.manifest.model import (
     Strategy,
     Supervision,
 )
-from theater.manifest.positions import Positions
-from theater.manifest.problems import Problems, nearest
+from theater.manifest.problems import Problems
 from theater.manifest.substitution import Sources, substitute
 from theater.manifest.table import Table
 
@@ -55,7 +55,7 @@ KNOWN_TYPES: Final = (
 )
 """Every handler type that manifests can name, whether this version has it or not."""
 
-_TOML_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_COMPONENT: Final = ("component", "component_path", "package")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _POLICY_SPELLINGS: Final = {"file-system": "filesystem"}
 
@@ -76,12 +76,13 @@ def parse(
     `{{path}}`; an inline table in the manifest itself comes before it. No variable whose value is
     one of `secrets` is put in. Raises ManifestError with `problems`.
     """
-    positions = Positions(text)
-    problems = Problems(positions)
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _invalid(path, _syntax_problems(error, text, positions)) from None
+    text = text.removeprefix("\ufeff")
+    _check_size(text, path)
+    document = syntax.read(text)
+    values, positions = document.values, document.positions
+    if values is None:
+        raise _invalid(path, document.problems)
+    problems = Problems(positions, document.problems)
     changed = {}
     if variables is not None:
         inline = values.get("initial_state", values.get("init_state"))
@@ -91,38 +92,30 @@ def parse(
     read = _manifest(root, grant_types)
     root.finish()
     if problems.found:
-        raise _invalid(path, problems.found)
+        raise _invalid(path, problems.found, problems.more)
     written = positions.splice({at: _basic_string(new) for at, new in changed.items()})
+    _check_size(written, path)
     if tomllib.loads(written) != values:
         raise AssertionError("a substituted manifest reads differently from its text")
     return replace(read, text=written, path=path, warnings=problems.warned)
 
 
-def _invalid(path: str | None, problems: tuple[Problem, ...]) -> ManifestError:
+def _check_size(text: str, path: str | None) -> None:
+    size = len(text.encode())
+    if size > limits.MANIFEST_BYTES_MAX:
+        raise TooLarge(
+            f"{path or 'the manifest'} has {size} bytes with its variables filled in; a manifest "
+            f"has at most {limits.MANIFEST_BYTES_MAX}",
+            code="manifest.too_large",
+        )
+
+
+def _invalid(path: str | None, problems: tuple[Problem, ...], more: int = 0) -> ManifestError:
     name = path or "the manifest"
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    count = "1 problem" if len(problems) == 1 else f"{len(problems) + more} problems"
     listed = "".join(f"\n  {problem}" for problem in problems)
-    return ManifestError(f"{name} has {count}:{listed}", problems)
-
-
-def _syntax_problems(
-    error: tomllib.TOMLDecodeError, text: str, positions: Positions
-) -> tuple[Problem, ...]:
-    """What tomllib stopped at, and where else the text is not TOML."""
-    message = str(error)
-    place = _TOML_PLACE.search(message)
-    if place is None or place[1] is None:
-        lines = text.rstrip("\n").split("\n")
-        line, column = len(lines), len(lines[-1]) + 1
-    else:
-        line, column = int(place[1]), int(place[2])
-    first = Problem(line, column, _TOML_PLACE.sub("", message), "this is not TOML")
-    others = {
-        at[0]: Problem(*at, "not TOML")
-        for at in positions.errors
-        if at[0] < line - 1 or at[0] > line
-    }
-    return tuple(sorted((first, *others.values()), key=lambda problem: problem.line))
+    rest = f"\n  … and {more} more" if more else ""
+    return ManifestError(f"{name} has {count}:{listed}{rest}", problems)
 
 
 def _basic_string(value: str) -> str:
@@ -133,10 +126,13 @@ def _basic_string(value: str) -> str:
 def _manifest(root: Table, grant_types: Mapping[str, type[Grant]]) -> Manifest:
     name = _required(root, root.text("name", check=_name), "name")
     sha256 = root.text("component_sha256", check=_sha256)
-    component = root.text("component", "component_path", "package", check=_reference)
+    component = root.text(*_COMPONENT, check=_reference)
     component = _required(root, component, "component")
     if component.startswith("https://") and sha256 is None:
-        root.problems.add((), "a component from https:// needs component_sha256", "pin its hash")
+        spelled = next(key for key in _COMPONENT if key in root.values)
+        root.problems.add_value(
+            (spelled,), "a component from https:// needs component_sha256", "pin its hash"
+        )
     interface = root.table("interface")
     implements, requires = _interface(interface) if interface is not None else ((), ())
     return Manifest(
@@ -169,11 +165,13 @@ def _manifest(root: Table, grant_types: Mapping[str, type[Grant]]) -> Manifest:
 
 
 def _required(root: Table, value: str | None, name: str) -> str:
-    if value is None and name not in root.values:
-        spelled = ("component_path", "package") if name == "component" else ()
-        if not any(other in root.values for other in spelled):
-            hint = "`theater build` makes it and writes it here" if name == "component" else None
-            root.problems.add((), f"{name} is missing", hint)
+    spellings = _COMPONENT if name == "component" else (name,)
+    written = any(spelling in root.values for spelling in spellings)
+    if not written and not root.problems.partial:
+        hint = f'write {name} = "…"'
+        if name == "component":
+            hint = "`theater build` makes it and writes it here"
+        root.problems.add((), f"{name} is missing", hint)
     return value or ""
 
 
@@ -282,7 +280,7 @@ def _handlers(root: Table, grant_types: Mapping[str, type[Grant]]) -> tuple[Hand
         named = table.take("type")
         name = named.value if named is not None else None
         if not isinstance(name, str):
-            root.problems.add(table.path, "a handler needs a type")
+            root.problems.add(table.path, "a handler needs a type", 'write type = "store"')
             continue
         table.strings("interface")
         settings = _settings(table)
@@ -325,7 +323,7 @@ def _grant_type(
     if name in KNOWN_TYPES:
         problems.add_value(path, f"handler {name} is not available in this version")
     else:
-        hint = nearest(name, [*known, *KNOWN_TYPES])
+        hint = problems.nearest(name, [*known, *KNOWN_TYPES])
         problems.add_value(path, f"unknown handler type {name}", hint)
     return None
 
@@ -348,7 +346,7 @@ def _policy(rule: Table, handler: str, grant_types: Mapping[str, type[Grant]]) -
         if handler in KNOWN_TYPES:
             rule.problems.warn(rule.path, f"handler {handler} is not available in this version")
         else:
-            hint = nearest(handler, [*grant_types, *KNOWN_TYPES])
+            hint = rule.problems.nearest(handler, [*grant_types, *KNOWN_TYPES])
             rule.problems.add(rule.path, f"unknown handler type {handler}", hint)
         # Children can't have what there isn't.
         return Disallow()

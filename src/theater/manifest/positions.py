@@ -89,6 +89,7 @@ class Positions:
                 path = (*around, *parts[len(parts) - 1 :])
                 number = self._counts.get(path, 0)
                 self._counts[path] = number + 1
+                self._note(path, _key(node), node)
                 self._table(node, (*path, number))
 
     def _resolve(self, parts: list[str], length: int) -> Path:
@@ -101,8 +102,7 @@ class Positions:
         return path
 
     def _table(self, node: Node, path: Path) -> None:
-        key = next((child for child in node.children if child.type in _KEYS), node)
-        self._note(path, key, node)
+        self._note(path, _key(node), node)
         for child in node.children:
             if child.type == "pair":
                 self._pair(child, path)
@@ -131,6 +131,11 @@ class Positions:
     def _note(self, path: Path, key: Node, value: Node) -> None:
         place = Place(*self._point(key), *self._point(value), value.start_byte, value.end_byte)
         self._places.setdefault(path, place)
+
+
+def _key(node: Node) -> Node:
+    """The key in a table's header."""
+    return next((child for child in node.children if child.type in _KEYS), node)
 
 
 def _parts(node: Node) -> list[str]:

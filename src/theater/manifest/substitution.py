@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from theater.manifest.positions import Path
-from theater.manifest.problems import Problems, nearest
+from theater.manifest.problems import Problems
 
 SECRET_CHARS_MIN: Final = 8
 """From this length on a secret may not even be part of a variable's value."""
@@ -84,7 +84,7 @@ def _from_variables(match: re.Match[str], path: Path, sources: Sources, problems
     if value is None:
         if match["default"] is not None:
             return match["default"].removeprefix(":-")
-        hint = nearest(name, sources.variables)
+        hint = problems.nearest(name, sources.variables)
         problems.add_value(
             path,
             f"variable {name} is not set",

@@ -13,9 +13,10 @@ from typing import Final
 
 from theater.limits import GIB, KIB, MIB
 from theater.manifest.positions import Path
-from theater.manifest.problems import Problems, nearest
+from theater.manifest.problems import Problems
 
 _SIZE: Final = re.compile(r"(\d{1,15})\s*(B|KiB|MiB|GiB)?")
+_KEYS_TOLD_MAX: Final = 12
 _UNITS: Final = {None: 1, "B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
 
 
@@ -112,7 +113,11 @@ class Table:
             return default
         if found.value not in choices:
             spelled = ", ".join(choices)
-            hint = nearest(found.value, choices) if isinstance(found.value, str) else None
+            hint = (
+                self.problems.nearest(found.value, choices)
+                if isinstance(found.value, str)
+                else None
+            )
             self.problems.add_value(found.path, f"{name} must be one of: {spelled}", hint)
             return default
         return str(found.value)
@@ -180,14 +185,21 @@ class Table:
         """Note every key that was not asked for."""
         for name in self.values:
             if name not in self._known:
-                hint = nearest(name, self._known)
-                self.problems.add((*self.path, name), f"unknown key {name}", hint)
+                hint = self.problems.nearest(name, self._known)
+                self.problems.add(
+                    (*self.path, name), f"unknown key {name}", hint or self._known_keys()
+                )
+
+    def _known_keys(self) -> str | None:
+        """The keys that there are, where they are few enough to be read."""
+        return f"known: {', '.join(self._known)}" if len(self._known) <= _KEYS_TOLD_MAX else None
 
     def _bounded(self, found: Found, value: int, low: int, high: int, default: int) -> int:
         if low <= value <= high:
             return value
         name = found.path[-1]
-        self.problems.add_value(found.path, f"{name} must be between {low} and {high}, not {value}")
+        given = f", not {value}" if abs(value) < 1 << 64 else ""
+        self.problems.add_value(found.path, f"{name} must be between {low} and {high}{given}")
         return default
 
     def _wrong(self, found: Found, expected: str) -> None:

@@ -34,6 +34,8 @@ _EXPORTS: Final[Mapping[str, tuple[FuncType, ...]]] = {
 _SPELLED_CHARS_MAX: Final = 400
 """How much of a type is shown: a guest's may be as large as it likes."""
 
+_UNKNOWN_TOLD_MAX: Final = 20
+
 
 @runtime_checkable
 class Finishing(Protocol):
@@ -169,6 +171,14 @@ class Handlers:
         active = [self._by_type[t] for t in sorted({*ALWAYS, *grants})]
         for handler in active:
             tables.update(handler.functions(grants.get(handler.type)))
+        unknown = [
+            each
+            for each in component.imports
+            if each.function not in tables.get(each.interface, {})
+            and not each.interface.startswith("wasi:")
+        ]
+        if unknown:
+            raise _unknown(unknown, tables)
         functions = tuple(self._function(each, tables) for each in component.imports)
         finishing = tuple(
             cast(Finishing, handler).finish for handler in active if isinstance(handler, Finishing)
@@ -204,18 +214,32 @@ class Handlers:
             if found.type is not None and not _same(imported.type, found.type):
                 raise _mistyped("imports", imported.name, imported.type, found.type, "import_type")
             return found
-        if not imported.interface.startswith("wasi:"):
-            raise ComponentError(
-                f"the component imports {imported.name}, which nothing here provides",
-                code="component.unknown_import",
-                function=imported.name,
-            )
         text = self._refusal(imported.interface, imported.function)
 
         def refuse(_call: HostCall, *_arguments: object) -> object:
             raise Trap("denied", text)
 
         return HostFunction(Effect.RECORDED, refuse)
+
+
+def _unknown(
+    imports: Sequence[ImportedFunction], tables: Mapping[str, Mapping[str, HostFunction]]
+) -> ComponentError:
+    told = []
+    for each in imports[:_UNKNOWN_TOLD_MAX]:
+        known = tables.get(each.interface)
+        why = "" if known is None else f" ({each.interface} here has: {', '.join(sorted(known))})"
+        told.append(f"\n  {each.name}{why}")
+    if len(imports) > _UNKNOWN_TOLD_MAX:
+        told.append(f"\n  … and {len(imports) - _UNKNOWN_TOLD_MAX} more")
+    return ComponentError(
+        f"the component imports what nothing here provides:{''.join(told)}\n"
+        "An actor imports interfaces of theater: and wasi:, and nothing else; docs/actors.md says "
+        "which",
+        code="component.unknown_import",
+        function=imports[0].name,
+        functions=[each.name for each in imports[:_UNKNOWN_TOLD_MAX]],
+    )
 
 
 def _checked(component: Component) -> Component:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import msgspec
 
 from theater.cli.command import command
 from theater.cli.options import actor_argument, as_json, connect, on_server
 from theater.cli.output import print_json, printable, progress, text_of, time_text
+from theater.client.calls import decoded
 from theater.protocol.history import EventLine, LogLine
 
 _TEXT_CHARS = 100
@@ -64,7 +64,7 @@ def events(
             return
         show = compact if form == "compact" else pretty
         for line in lines:
-            click.echo(show(msgspec.json.decode(line, type=EventLine)))
+            click.echo(show(decoded(line, EventLine)))
 
 
 @command(

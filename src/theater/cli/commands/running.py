@@ -115,7 +115,6 @@ def _result(ending: Future[ActorInfo]) -> ActorInfo:
 @contextmanager
 def _folder(chosen: Path | None) -> Iterator[Path]:
     if chosen is not None:
-        chosen.mkdir(parents=True, exist_ok=True, mode=0o700)
         yield chosen
         return
     with tempfile.TemporaryDirectory(prefix="theater-run-") as folder:

@@ -63,7 +63,6 @@ def server(
         level=known.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     folder = known.data_directory(data_dir)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     node = Node.open(
         folder, NodeSettings(secrets=secret_values(known), chain_dirs=known.chain_dirs)
     )

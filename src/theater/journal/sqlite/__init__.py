@@ -8,6 +8,7 @@ group       the net effect of a group of records
 statements  many rows in one statement
 writer      commits groups
 reader      reads what is committed
+trouble     what to tell when storage refuses
 journal     the port, made of these
 """
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 from pathlib import Path
 from typing import Final
 
-from theater.errors import Conflict, Denied, Unavailable
+from theater.errors import (
+    Conflict,
+    Denied,
+    JournalFailed,
+    TheaterError,
+    Unavailable,
+    UsageError,
+)
 
 FORMAT: Final = 1
 FORMAT_LINE: Final = "theater data format "
 DATABASE: Final = "journal.db"
 CONTENT: Final = "content"
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,9}")
+_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class DataDirectory:
@@ -30,7 +41,8 @@ class DataDirectory:
         """Make the directory if need be, lock it, and check its format.
 
         Raises Unavailable if another process holds it, Conflict for a format that is newer or none
-        of ours, Denied where permissions forbid its use.
+        of ours or a journal that is gone, Denied where permissions forbid its use, JournalFailed
+        for whatever else keeps it from being used.
         """
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -42,15 +54,8 @@ class DataDirectory:
             except BaseException:
                 os.close(lock)
                 raise
-        except OSError as error:
-            if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
-                raise
-            raise Denied(
-                f"the data directory {path} can't be written ({error.strerror}): "
-                "give this user access to it or choose another",
-                code="data.permission",
-                path=str(path),
-            ) from error
+        except (OSError, ValueError) as error:
+            raise unusable(path, error) from error
         return cls(path, lock)
 
     def release(self) -> None:
@@ -58,6 +63,34 @@ class DataDirectory:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def unusable(path: Path, error: OSError | ValueError) -> TheaterError:
+    """Return what to tell of a data directory that the system doesn't let us use."""
+    if not isinstance(error, OSError):
+        return UsageError(f"{str(path)!r} is not a path", code="data.path")
+    number = error.errno or 0
+    where = "" if error.filename in (None, str(path)) else f"; it is about {error.filename}"
+    if number in _FORBIDDEN:
+        return Denied(
+            f"the data directory {path} can't be written ({error.strerror}{where}): "
+            "give this user access to it or choose another",
+            code="data.permission",
+            path=str(path),
+        )
+    if number in _FULL:
+        return JournalFailed(
+            f"the data directory {path} can't be used ({error.strerror}): make room on its disk and "
+            "start again; what was acknowledged is kept",
+            code="data.full",
+            path=str(path),
+        )
+    return JournalFailed(
+        f"the data directory {path} can't be used ({error.strerror}{where}): choose another, or put "
+        "right what stands in its way",
+        code="data.unusable",
+        path=str(path),
+    )
 
 
 def sync_directory(path: Path) -> None:
@@ -94,7 +127,8 @@ def _locked(path: Path) -> int:
 def _check_format(path: Path) -> None:
     file = path / "format"
     try:
-        text = file.read_text(encoding="ascii", errors="replace")
+        with file.open(encoding="ascii", errors="replace") as opened:
+            text = opened.read(len(FORMAT_LINE) + 20)
     except FileNotFoundError:
         if (path / DATABASE).exists():
             raise Conflict(
@@ -106,7 +140,7 @@ def _check_format(path: Path) -> None:
         _write_format(file)
         return
     number = text.removeprefix(FORMAT_LINE).strip()
-    if not text.startswith(FORMAT_LINE) or not number.isdecimal():
+    if not text.startswith(FORMAT_LINE) or not _NUMBER.fullmatch(number):
         raise Conflict(
             f"{file} is not a format file of Theater's: choose another data directory",
             code="data.format",
@@ -119,6 +153,25 @@ def _check_format(path: Path) -> None:
             code="data.format",
             path=str(path),
             format=int(number),
+        )
+    _check_journal(path)
+
+
+def _check_journal(path: Path) -> None:
+    """Refuse a directory whose journal is gone: starting anew there would seem as if nothing was."""
+    database = path / DATABASE
+    if database.exists() and (database.is_dir() or database.stat().st_size):
+        return
+    log = path / f"{DATABASE}-wal"
+    left = log.exists() and log.stat().st_size > 0
+    content = path / CONTENT
+    kept = content.is_dir() and any(len(entry.name) == 2 for entry in content.iterdir())
+    if left or kept:
+        raise Conflict(
+            f"the journal {database} is gone, but what belongs to it is there: restore the folder "
+            "from a backup, or choose another",
+            code="data.journal_gone",
+            path=str(path),
         )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import apsw
 
 from theater.chain.event import Event
-from theater.errors import JournalFailed
 from theater.journal.image import checked_content
 from theater.journal.port import Failpoint, JournalStatistics, KeptKey, StoreImage
 from theater.journal.queue import CommitQueue
@@ -18,6 +17,7 @@ from theater.journal.sqlite.directory import DataDirectory
 from theater.journal.sqlite.files import ContentFiles, FileLayer, SystemFiles
 from theater.journal.sqlite.reader import Reader
 from theater.journal.sqlite.schema import close_connection, connect_writer
+from theater.journal.sqlite.trouble import refusal
 from theater.journal.sqlite.writer import Writer
 from theater.limits import (
     JOURNAL_GROUP_RECORDS_MAX,
@@ -65,8 +65,8 @@ class SqliteJournal:
 
         `failpoint` is called around every record, with `group_records_max` 1 each in a transaction
         of its own. `vfs` names a file layer of SQLite's, `files` is the one for large content.
-        Raises Unavailable, Conflict or Denied for a directory that can't be used, JournalFailed for
-        a database that can't be opened.
+        Raises Unavailable, Conflict or Denied for a directory that can't be used, IntegrityError
+        for a database that is damaged, JournalFailed for one that can't be opened.
         """
         directory = DataDirectory.hold(path)
         connection: apsw.Connection | None = None
@@ -79,9 +79,7 @@ class SqliteJournal:
                 close_connection(connection)
             directory.release()
             if isinstance(error, (apsw.Error, OSError)):
-                raise JournalFailed(
-                    f"the journal {directory.database} can't be opened: {error}"
-                ) from error
+                raise refusal(directory.database, error) from error
             raise
         queue = CommitQueue(
             failpoint=failpoint, records_max=queue_records_max, bytes_max=queue_bytes_max

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,10 +34,12 @@ from theater.journal.sqlite.schema import (
     place,
     place_seq,
 )
+from theater.journal.sqlite.trouble import told
 from theater.limits import JOURNAL_READERS_MAX
 
 RUNS_A_READ = 8
 RUN_PLACE_BITS = 16
+ID_PREFIX = re.compile(r"[ -~]+")
 
 ACTORS = """SELECT id, name, parent, actors.number, status, component, manifest, manifest_length,
     grants, grants_length, manifest_path, started_at, deaths, engine, shutdown, ok, body, event_seq,
@@ -79,10 +82,12 @@ class Reader:
                 if self._closed:
                     raise JournalFailed("the journal is closed", code="journal.closed")
                 connection = self._free.pop() if self._free else None
-            if connection is None:
-                connection = connect_reader(self._path, self._vfs)
+            with told(self._path):
+                if connection is None:
+                    connection = connect_reader(self._path, self._vfs)
             try:
-                yield connection
+                with told(self._path):
+                    yield connection
             finally:
                 with self._lock:
                     keep = not self._closed
@@ -112,6 +117,9 @@ class Reader:
         order = f"ORDER BY NOT ({ALIVE}), actors.number LIMIT ?"
         if not text:
             return [_actor(row) for row in self._rows(f"{ACTORS} {order}", limit)]
+        if not ID_PREFIX.fullmatch(text):
+            rows = self._rows(f"{ACTORS} WHERE name = ? {order}", text, limit)
+            return [_actor(row) for row in rows]
         where = "WHERE (id >= ? AND id < ?) OR name = ?"
         beyond = text[:-1] + chr(ord(text[-1]) + 1)
         rows = self._rows(f"{ACTORS} {where} {order}", text, beyond, text, limit)

@@ -13,6 +13,9 @@ from typing import Final
 
 import apsw
 
+from theater.errors import Conflict
+from theater.journal.sqlite.directory import FORMAT
+
 PLACE_SEQ_BITS: Final = 36
 CHECKPOINT_PAGES: Final = 4_000
 WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
@@ -118,8 +121,24 @@ def connect_writer(path: Path, vfs: str | None) -> apsw.Connection:
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    with connection:
+    version = connection.pragma("user_version")
+    if version > FORMAT:
+        raise Conflict(
+            f"the journal {path} is of format {version}, this version knows up to {FORMAT}: use the "
+            "newer version that wrote it",
+            code="data.format",
+            path=str(path),
+            format=version,
+        )
+    connection.execute("BEGIN IMMEDIATE")
+    try:
         connection.execute(TABLES)
+        connection.execute("COMMIT")
+    except BaseException:
+        # Where the disk is full SQLite has rolled back already; that it has is not the error.
+        with suppress(apsw.Error):
+            connection.execute("ROLLBACK")
+        raise
     return connection
 
 
