@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.contract.conftest import WAIT_S, A, Open, settled, with_chain
 from tests.journal.making import Maker, actor_row, answer, kept, message

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final
+
+import msgspec
 
 from theater.chain.event import ZERO_HASH
 
@@ -10,8 +12,7 @@ Ref = tuple[bytes, int]
 """A content's digest and its length in bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tip:
+class Tip(msgspec.Struct, frozen=True, gc=False):
     """The end of a chain.
 
     `seq` is that of the last event, -1 for an empty chain. `segment` is the seq of the last
@@ -26,3 +27,7 @@ class Tip:
     segment: int | None = None
     call: int | None = None
     now: int = 0
+
+
+EMPTY: Final = Tip()
+"""The end of a chain without events."""

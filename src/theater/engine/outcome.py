@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from theater.values.types import FuncType
 
 
@@ -27,8 +29,7 @@ class ImportedFunction:
     bridged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Returned:
+class Returned(msgspec.Struct, frozen=True, gc=False):
     """The guest returned ok: the state to keep, what stands behind it, and that as a CBOR array."""
 
     state: bytes | None
@@ -36,8 +37,7 @@ class Returned:
     rest_cbor: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class GuestError:
+class GuestError(msgspec.Struct, frozen=True, gc=False):
     """The guest returned an error of its own."""
 
     message: str

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+import msgspec
+
 from theater.chain.event import Event
 from theater.journal.records import Message, Step
 from theater.values.types import FuncType
@@ -50,8 +52,7 @@ class HostFunction:
     type: FuncType | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True, gc=False):
     """An effect outside the journal that is about to happen.
 
     `perform(key)` does it and returns the value for the guest; the key is the same if it is done
@@ -64,8 +65,7 @@ class Intent:
     interrupted: object
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True, gc=False):
     """A request to another actor: the message's receiver and body, and how long to wait."""
 
     receiver: str

@@ -8,8 +8,9 @@ key that is not there have no effect; an event that does not follow its chain is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from theater.chain.content import content_digest, plain_digest
 from theater.chain.event import Event, event_hash

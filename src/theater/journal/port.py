@@ -7,8 +7,9 @@ methods that say so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from theater.chain.event import Event
 from theater.journal.records import ActorRow, Answer, Message, OpenWait, Record
@@ -17,8 +18,7 @@ Failpoint = Callable[[str, int], None]
 """Called with `before`, `queued`, `written` or `committed` and a record's number, for tests."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeptKey:
+class KeptKey(msgspec.Struct, frozen=True, gc=False):
     """A client's idempotency key: what it stands for, and the answer once there is one."""
 
     message: str
@@ -26,8 +26,7 @@ class KeptKey:
     answer: Answer | None
 
 
-@dataclass(frozen=True, slots=True)
-class StoreImage:
+class StoreImage(msgspec.Struct, frozen=True, gc=False):
     """A guest's store: its owner, its content with lengths, its labels with references, oldest first."""
 
     owner: str
@@ -35,8 +34,7 @@ class StoreImage:
     labels: dict[str, tuple[bytes, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class JournalStatistics:
+class JournalStatistics(msgspec.Struct, frozen=True, gc=False):
     """Counts since the journal was opened; `queued` and `behind` are of now."""
 
     appended: int

@@ -18,19 +18,19 @@ Adding a kind of step is compatible; changing the meaning of one is not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from theater.chain.event import Event
-from theater.chain.tip import Ref, Tip
+from theater.chain.tip import EMPTY, Ref, Tip
 
 MessageState = Literal["waiting", "taken", "outstanding", "dead", "aside"]
 OriginKind = Literal["actor", "client", "host"]
 ActorStatus = Literal["starting", "running", "paused", "stopping", "stopped", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message and where it stands.
 
     `position` orders a mailbox: the lowest is the oldest. `subject` is what the kind is about (a
@@ -58,8 +58,7 @@ class Message:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came of a request. `body` is the answer, or the UTF-8 text of the error.
 
     `event` is seq and hash of the callee's event that answered, None if no call did.
@@ -70,8 +69,7 @@ class Answer:
     event: tuple[int, bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ActorRow:
+class ActorRow(msgspec.Struct, frozen=True, gc=False):
     """What a node knows of an actor without reading its chain.
 
     `manifest`, `grants` are content; `component` is the plain SHA-256 of the component.
@@ -90,7 +88,7 @@ class ActorRow:
     grants: Ref
     manifest_path: str
     started_at: int
-    tip: Tip = field(default_factory=Tip)
+    tip: Tip = EMPTY
     deaths: int = 0
     engine: bytes = b""
     shutdown: bool = False
@@ -100,13 +98,11 @@ class ActorRow:
 # Steps
 
 
-@dataclass(frozen=True, slots=True)
-class CreateActor:
+class CreateActor(msgspec.Struct, frozen=True, gc=False):
     row: ActorRow
 
 
-@dataclass(frozen=True, slots=True)
-class SetActor:
+class SetActor(msgspec.Struct, frozen=True, gc=False):
     """Change those of an actor's columns that are not None."""
 
     actor: str
@@ -117,8 +113,7 @@ class SetActor:
     outcome: Answer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(msgspec.Struct, frozen=True, gc=False):
     """Add an event to an actor's chain. `event.parent` must be the chain's head; `tip` is after it."""
 
     actor: str
@@ -126,8 +121,7 @@ class Append:
     tip: Tip
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(msgspec.Struct, frozen=True, gc=False):
     """Keep content. `salt` is None for content that is named by its plain SHA-256."""
 
     digest: bytes
@@ -135,22 +129,19 @@ class Keep:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueue:
+class Enqueue(msgspec.Struct, frozen=True, gc=False):
     """Put a message into its receiver's mailbox."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(msgspec.Struct, frozen=True, gc=False):
     """The receiver has the message in hand."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(msgspec.Struct, frozen=True, gc=False):
     """What became of a message: `done` forgets it, the others keep it under that state.
 
     `front` puts it back to the front of its mailbox, at the position that it had, with `attempt`.
@@ -162,8 +153,7 @@ class Settle:
     attempt: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OpenWait:
+class OpenWait(msgspec.Struct, frozen=True, gc=False):
     """A host call waits. `id` is derived from its place; `due_us` is absolute."""
 
     id: str
@@ -174,23 +164,20 @@ class OpenWait:
     input_digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class GiveAnswer:
+class GiveAnswer(msgspec.Struct, frozen=True, gc=False):
     """The answer to a wait. Nothing if the wait is closed or answered already: the first one counts."""
 
     wait: str
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
-class CloseWait:
+class CloseWait(msgspec.Struct, frozen=True, gc=False):
     """The wait is over; it and its answer are forgotten."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class OpenKey:
+class OpenKey(msgspec.Struct, frozen=True, gc=False):
     """A client's idempotency key is in use: `message` is what it stands for."""
 
     key: str
@@ -198,29 +185,25 @@ class OpenKey:
     at_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerKey:
+class AnswerKey(msgspec.Struct, frozen=True, gc=False):
     """What came of the message under a client's key."""
 
     key: str
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
-class ForgetKeys:
+class ForgetKeys(msgspec.Struct, frozen=True, gc=False):
     """Keys opened before a time, microseconds since the epoch, are forgotten with their answers."""
 
     before_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewStore:
+class NewStore(msgspec.Struct, frozen=True, gc=False):
     store: str
     owner: str
 
 
-@dataclass(frozen=True, slots=True)
-class PutContent:
+class PutContent(msgspec.Struct, frozen=True, gc=False):
     """A guest's store holds this content from now on. The bytes come by `Keep` without salt."""
 
     store: str
@@ -228,8 +211,7 @@ class PutContent:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetLabel:
+class SetLabel(msgspec.Struct, frozen=True, gc=False):
     """All references of a label, oldest first; none removes the label."""
 
     store: str

@@ -10,8 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
+
+from msgspec.structs import replace
 
 from theater.chain.event import Event, make_event
 from theater.chain.tip import Ref, Tip

@@ -7,8 +7,9 @@ all of it is bounded here: errors are clipped, answers that are too large become
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from theater import limits
 from theater.errors import ActorFailed

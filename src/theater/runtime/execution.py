@@ -12,9 +12,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final, cast
+
+import msgspec
+from msgspec.structs import replace
 
 from theater import ids, limits
 from theater.chain import shapes
@@ -50,8 +52,7 @@ log = logging.getLogger(__name__)
 SLEEP_S_MAX: Final = limits.WAIT_MS_MAX / 1000
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnd:
+class CallEnd(msgspec.Struct, frozen=True, gc=False):
     """How a call ended: its message's fate, and the kind and text of its error, None for a result.
 
     `number` is that of the record that ended it. `failed` says that the actor failed with it.

@@ -9,9 +9,10 @@ the actor has ended or diverged   dead letter or set aside; the requester gets t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 ATTEMPTS_MAX: Final = 2
 """How often a message may end its actor's call before it is set aside."""
@@ -27,8 +28,7 @@ class Fate(Enum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True, gc=False):
     """How a call ended, as far as its message is concerned.
 
     `kind` is that of the `wasm-error`, None for a result. `answered` is false where a request's

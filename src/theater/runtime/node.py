@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
+import msgspec
+
 from theater import ids, limits
 from theater.chain import shapes
 from theater.chain.content import plain_digest
@@ -321,7 +323,7 @@ class Node(Inspection):
             state=state_ref,
         )
         event, tip = opening.first_event(now, data, state_ref)
-        actor = self._restored(replace(row, tip=tip), manifest)
+        actor = self._restored(msgspec.structs.replace(row, tip=tip), manifest)
         actor.program = program
         return actor, (CreateActor(row), *keeps, Append(actor_id, event, tip))
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from theater.chain import shapes
 from theater.chain.event import ZERO_HASH, Event, make_event

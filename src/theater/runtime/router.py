@@ -13,8 +13,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from theater import limits
 from theater.clock import Clock

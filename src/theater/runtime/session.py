@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
+import msgspec
+
 from theater import ids, limits
 from theater.chain import rules, shapes
 from theater.chain.event import ZERO_HASH, Event
@@ -39,8 +41,7 @@ class Divergence:
     actual: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallPlace:
+class CallPlace(msgspec.Struct, frozen=True, gc=False):
     """Which call of which actor a session is for, and the inputs that its `wasm-call` carries."""
 
     actor: str

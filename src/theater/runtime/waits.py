@@ -11,8 +11,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from theater import limits
 from theater.clock import Clock
@@ -51,8 +53,7 @@ class Wait:
             self.done.set()
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(msgspec.Struct, frozen=True, gc=False):
     """Which host call asks: its actor, its place, its wait's id, and the head of its chain."""
 
     actor: str

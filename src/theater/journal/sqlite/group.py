@@ -7,8 +7,9 @@ the writer turns what is left into statements, deletions first.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple, assert_never
+
+from msgspec.structs import replace
 
 from theater.chain.event import Event
 from theater.chain.tip import Tip
