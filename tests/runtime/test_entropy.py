@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 
-from theater.runtime.entropy import POOL_BYTES, RandomPool
+from theater.runtime.entropy import PIECE_BYTES, POOL_PIECES, RandomPool
 
 
 def test_every_byte_that_was_drawn_is_handed_out_at_most_once() -> None:
     draws: list[bytes] = []
 
     def draw(length: int) -> bytes:
-        draws.append(len(draws).to_bytes(2, "big") * (length // 2))
+        first = len(draws) * POOL_PIECES
+        numbers = range(first, first + length // PIECE_BYTES)
+        draws.append(b"".join(number.to_bytes(PIECE_BYTES, "big") for number in numbers))
         return draws[-1]
 
     pool = RandomPool(draw)
-    taken = [pool.take(16) for _ in range(3 * POOL_BYTES // 16)]
+    taken = [pool.take(PIECE_BYTES) for _ in range(3 * POOL_PIECES)]
     assert len(draws) == 3
-    assert b"".join(taken) == b"".join(draws)
+    assert b"".join(sorted(taken)) == b"".join(draws)
 
 
 def test_threads_never_share_bytes() -> None:
@@ -45,6 +47,7 @@ def test_threads_never_share_bytes() -> None:
     assert len(set(seen)) == len(seen) == 8000
 
 
-def test_more_than_a_pool_is_drawn_directly() -> None:
+def test_other_lengths_are_drawn_directly() -> None:
     pool = RandomPool(bytes)
-    assert len(pool.take(POOL_BYTES + 1)) == POOL_BYTES + 1
+    assert len(pool.take(PIECE_BYTES * POOL_PIECES + 1)) == PIECE_BYTES * POOL_PIECES + 1
+    assert len(pool.take(1)) == 1

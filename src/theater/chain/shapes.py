@@ -8,6 +8,7 @@ Reading is `parse`; the names of types, kinds and codes and the forms are re-exp
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from theater.chain.content import SALT_BYTES
@@ -181,23 +182,24 @@ def call(
     if len(entropy) != ENTROPY_BYTES:
         raise CodecError("the entropy of a call has 16 bytes")
     inline = type(params) is bytes
-    return _bounded(
-        b"\xa8\x63now"
-        + integer(now)
-        + _salt(salt)
-        + b"\x65state"
-        + _state(state)
-        + (b"\x66params" + _inline(params) if inline else b"")
-        + b"\x67entropyP"
-        + entropy
-        + b"\x67message"
-        + (NULL if message is None else _message(message))
-        + b"\x68function"
-        + text(function)
-        + b"\x68instance"
-        + integer(instance)
-        + (b"" if inline else b"\x6aparams_ref" + _long_ref(params))
+    pieces = (
+        b"\xa8\x63now",
+        integer(now),
+        _salt(salt),
+        b"\x65state",
+        NULL if state is None else _ref(state),
+        b"\x66params" + _inline(params) if inline else b"",
+        b"\x67entropyP",
+        entropy,
+        b"\x67message",
+        NULL if message is None else _message(message),
+        b"\x68function",
+        _word(function),
+        b"\x68instance",
+        integer(instance),
+        b"" if inline else b"\x6aparams_ref" + _long_ref(params),
     )
+    return _bounded(b"".join(pieces))
 
 
 def host(
@@ -271,16 +273,17 @@ def intent(
 def result(salt: bytes, function: str, result: Part, state: Ref | None) -> bytes:
     """Return the data of `wasm-result`. `result` is the encoded array without the leading state."""
     inline = type(result) is bytes
-    return _bounded(
-        b"\xa4"
-        + _salt(salt)
-        + b"\x65state"
-        + _state(state)
-        + (b"\x66result" + _inline(result) if inline else b"")
-        + b"\x68function"
-        + text(function)
-        + (b"" if inline else b"\x6aresult_ref" + _long_ref(result))
+    pieces = (
+        b"\xa4",
+        _salt(salt),
+        b"\x65state",
+        NULL if state is None else _ref(state),
+        b"\x66result" + _inline(result) if inline else b"",
+        b"\x68function",
+        _word(function),
+        b"" if inline else b"\x6aresult_ref" + _long_ref(result),
     )
+    return _bounded(b"".join(pieces))
 
 
 def error(
@@ -343,23 +346,30 @@ def _message(message: CallMessage) -> bytes:
     cause = NULL
     if message.cause is not None:
         seq, hash_ = message.cause
-        cause = b"\xa2\x63seq" + integer(seq) + b"\x64hash" + binary(_digest(hash_))
-    return (
-        b"\xa7\x62id"
-        + text(message.id)
-        + b"\x64kind"
-        + text(message.kind)
-        + b"\x65cause"
-        + cause
-        + b"\x65trace"
-        + (NULL if message.trace is None else text(message.trace))
-        + b"\x66origin"
-        + origin
-        + b"\x67attempt"
-        + integer(message.attempt)
-        + b"\x68deadline"
-        + (NULL if message.deadline is None else integer(message.deadline))
+        cause = b"\xa2\x63seq" + integer(seq) + b"\x64hash\x58\x20" + _digest(hash_)
+    pieces = (
+        b"\xa7\x62id",
+        text(message.id),
+        b"\x64kind",
+        _word(message.kind),
+        b"\x65cause",
+        cause,
+        b"\x65trace",
+        NULL if message.trace is None else text(message.trace),
+        b"\x66origin",
+        origin,
+        b"\x67attempt",
+        integer(message.attempt),
+        b"\x68deadline",
+        NULL if message.deadline is None else integer(message.deadline),
     )
+    return b"".join(pieces)
+
+
+@lru_cache(1024)
+def _word(name: str) -> bytes:
+    """The encoding of a text of which there are few: functions, kinds."""
+    return text(name)
 
 
 def _salt(salt: bytes) -> bytes:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, Literal, Protocol
 
 from msgspec.structs import replace
@@ -29,11 +30,13 @@ StopKind = Literal["orderly", "force"]
 """How an actor is to end: after the call in hand, or at once."""
 
 
-class _Same:
+class _Same(Enum):
     """Marks a part of a tip that an event leaves as it was."""
 
+    SAME = 0
 
-SAME: Final = _Same()
+
+SAME: Final = _Same.SAME
 
 
 @dataclass(slots=True)
@@ -129,30 +132,32 @@ class Actor:
         with self._lock:
             tip = self._tip
             event = self._next_event(tip, type_, data)
-            open_call = tip.call if isinstance(call, _Same) else call
+            seq = event.seq
             after = Tip(
-                event.seq,
+                seq,
                 event.at,
                 event.hash,
-                tip.state if isinstance(state, _Same) else state,
-                event.seq if new_instance else tip.segment,
-                event.seq if open_call == -1 else open_call,
+                tip.state if state is SAME else state,
+                seq if new_instance else tip.segment,
+                tip.call if call is SAME else seq if call == -1 else call,
                 tip.now if now is None else now,
             )
-            if not isinstance(steps, Sequence):
-                steps = steps((event.seq, event.hash))
-            appended: list[Step] = [*before, Append(self.id, event, after)]
+            if callable(steps):
+                steps = steps((seq, event.hash))
+            appended: tuple[Step, ...] = (Append(self.id, event, after),)
             for note, its_data in notes:
                 following = self._next_event(after, note, its_data)
                 after = replace(after, seq=following.seq, at=following.at, hash=following.hash)
-                appended.append(Append(self.id, following, after))
-            number = self._journal.append((*appended, *steps))
+                appended = (*appended, Append(self.id, following, after))
+            if before or steps:
+                appended = (*before, *appended, *steps)
+            number = self._journal.append(appended)
             self._tip = after
             return event, number
 
     def _next_event(self, tip: Tip, type_: str, data: bytes) -> Event:
         at = self._clock.wall_us()
-        return make_event(tip.seq + 1, max(at, tip.at), tip.hash, type_, data)
+        return make_event(tip.seq + 1, at if at > tip.at else tip.at, tip.hash, type_, data)
 
     def history(self, until: int) -> Iterator[Event]:
         """The events up to seq `until`, also those that are queued: waits until they are on disk."""

@@ -85,7 +85,7 @@ class Execution:
         self.message = message
         self.killed: str | None = None
         self._services = services
-        self._cancelled = threading.Event()
+        self._cancelled: threading.Event | None = None
         self._session: Session | None = None
         self._waits: set[str] = set()
         self._busy = False
@@ -96,12 +96,16 @@ class Execution:
     # Begin
 
     def begin(self, function: str, encoded: bytes) -> CallPlace:
-        """Record that the export is called; `encoded` is the CBOR array of the parameters."""
+        """Record that the export is called; `encoded` is the CBOR array of the parameters.
+
+        The actor has its `fresh_instance`.
+        """
         actor, services = self.actor, self._services
-        live = fresh_instance(services, actor)
+        live = actor.live
+        assert live is not None
         tip = actor.tip
         now = max(services.clock.wall_us() * 1000, tip.now)
-        entropy = services.random(16)
+        entropy = services.salt()
         message = self.message
         steps: list[Step] = []
         data = shapes.call(
@@ -188,9 +192,11 @@ class Execution:
         live = self.actor.live
         if live is not None:
             live.instance.kill()
-        self._cancelled.set()
         if self._session is not None:
             self._session.cancel()
+        cancelled = self._cancelled
+        if cancelled is not None:
+            cancelled.set()
 
     def _compute_long(self) -> None:
         if not self._busy:
@@ -223,8 +229,19 @@ class Execution:
         data = shapes.result(salt(), function, as_part(outcome.rest_cbor, salt, before), state_ref)
         answer = _answer(message, outcome)
         fate = decide(Ending(None, 0, answered=answer is not None or not _is_request(message)))
-        if function == INIT:
-            before.append(SetActor(actor.id, status="running"))
+        if message is None or answer is None:
+            after: tuple[Step, ...] = ()
+            if message is not None:
+                after = (Settle(message.id, "done" if fate is Fate.DONE else "outstanding"),)
+            elif function == INIT:
+                after = (SetActor(actor.id, status="running"),)
+            _, self._number = actor.record(
+                shapes.WASM_RESULT, data, after, before=before, state=state_ref, call=None
+            )
+            if message is not None and fate is Fate.OUTSTANDING:
+                actor.outstanding[message.id] = message
+            actor.remember_state(state_ref, state)
+            return CallEnd(function, fate, None, "", self._number)
 
         def record(
             build: Callable[[Place | None], Sequence[Step]],
@@ -235,13 +252,7 @@ class Execution:
             self._number = number
             return (event.seq, event.hash), number
 
-        if message is None:
-            record(lambda _: ())
-        elif fate is Fate.OUTSTANDING:
-            record(lambda _: (Settle(message.id, "outstanding"),))
-            actor.outstanding[message.id] = message
-        else:
-            self._services.router.conclude(message, answer, record)
+        self._services.router.conclude(message, answer, record)
         actor.remember_state(state_ref, state)
         return CallEnd(function, fate, None, "", self._number)
 
@@ -325,7 +336,9 @@ class Execution:
 
     def _closing(self) -> list[Step]:
         """What ends with the call besides itself: its waits, and the count of deaths in it."""
-        steps: list[Step] = [CloseWait(wait) for wait in sorted(self._waits)]
+        steps: list[Step] = []
+        if self._waits:
+            steps += [CloseWait(wait) for wait in sorted(self._waits)]
         if self.actor.deaths:
             self.actor.deaths = 0
             steps.append(SetActor(self.actor.id, deaths=0))
@@ -408,8 +421,11 @@ class Execution:
         """Wait for real until a wall time, or until the call is killed; not again what was slept."""
         left = wall_ns / 1e9 - self._services.clock.wall_us() / 1e6
         if left > 0:
+            cancelled = self._cancelled = threading.Event()
+            if self.killed is not None:
+                return  # before the event was there to be set
             with self._services.dispatcher.blocking():
-                self._cancelled.wait(min(left, SLEEP_S_MAX))
+                cancelled.wait(min(left, SLEEP_S_MAX))
 
     def outstanding(self) -> list[str]:
         """Ids of the requests that the actor has not answered, oldest first."""

@@ -95,13 +95,15 @@ class Node(Inspection):
         super().__init__(journal, router, Programs(journal, handlers, settings.cache_dir))
         self._settings = settings
         self._dispatcher = dispatcher
-        self._random = RandomPool(settings.random).take
+        pool = RandomPool(settings.random)
+        self._random = pool.take
         self._services = Services(
             journal,
             self._router,
             self._dispatcher,
             settings.clock,
             self._random,
+            pool.piece,
             lambda actor: self._programs.program(actor.component, actor.manifest),
             self._when_started,
             self._when_ended,

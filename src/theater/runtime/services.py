@@ -12,16 +12,15 @@ from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.program import Program
 from theater.runtime.router import Router
 
-SALT_BYTES = 16
-
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """Handed to whatever runs calls.
 
-    `program` loads what an actor runs, if it isn't loaded. `started` and `ended` are told of an
-    actor whose `init` has returned, and of one that stopped or failed, with the record's number.
-    `retry` comes back to an actor that can't be run now.
+    `random` gives that many fresh random bytes, `salt` 16 of them. `program` loads what an actor
+    runs, if it isn't loaded. `started` and `ended` are told of an actor whose `init` has returned,
+    and of one that stopped or failed, with the record's number. `retry` comes back to an actor that
+    can't be run now.
     """
 
     journal: Journal
@@ -29,11 +28,8 @@ class Services:
     dispatcher: Dispatcher
     clock: Clock
     random: Callable[[int], bytes]
+    salt: Callable[[], bytes]
     program: Callable[[Actor], Program]
     started: Callable[[Actor, int], None]
     ended: Callable[[Actor, int], None]
     retry: Callable[[Actor], None]
-
-    def salt(self) -> bytes:
-        """16 fresh random bytes."""
-        return self.random(SALT_BYTES)

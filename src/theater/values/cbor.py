@@ -50,8 +50,14 @@ def head(major: int, number: int) -> bytes:
     return _ONE_BYTE[major << 5 | 27] + number.to_bytes(8, "big")
 
 
+_SMALL: Final = tuple(head(0, number) for number in range(256))
+_TEXT_HEADS: Final = tuple(head(3, length) for length in range(256))
+
+
 def integer(value: int) -> bytes:
     """Return the encoding of an integer from -2**64 to 2**64 - 1."""
+    if 0 <= value < 256:
+        return _SMALL[value]
     return head(0, value) if value >= 0 else head(1, -1 - value)
 
 
@@ -61,7 +67,8 @@ def text(value: str) -> bytes:
         data = value.encode()
     except UnicodeEncodeError:
         raise CodecError("a text has a lone surrogate and can't be written as UTF-8") from None
-    return head(3, len(data)) + data
+    length = len(data)
+    return (_TEXT_HEADS[length] if length < 256 else head(3, length)) + data
 
 
 def binary(value: bytes) -> bytes:
