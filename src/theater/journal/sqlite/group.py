@@ -7,7 +7,8 @@ the writer turns what is left into statements, deletions first.
 
 from __future__ import annotations
 
-from typing import NamedTuple, assert_never
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -46,6 +47,9 @@ class Fate(NamedTuple):
     settled: bool = False
     reason: str | None = None
     attempt: int | None = None
+
+
+_TAKEN: Final = Fate("taken")
 
 
 class Group:
@@ -98,58 +102,58 @@ class Group:
 
     def add(self, step: Step) -> None:
         """Take in any step."""
-        match step:
-            case Keep():
-                self.contents.setdefault(step.digest, step)
-            case Enqueue():
-                self.messages[step.message.id] = step.message
-                self.fates.pop(step.message.id, None)
-            case Take():
-                self._take(step.message)
-            case Settle():
-                self._settle(step)
-            case OpenWait():
-                if step.id not in self._open_before or step.id in self.waits_gone:
-                    self.waits.setdefault(step.id, step)
-            case GiveAnswer():
-                if step.wait in self.waits or (
-                    step.wait in self._open_before and step.wait not in self.waits_gone
-                ):
-                    self.answers.setdefault(step.wait, step.answer)
-            case CloseWait():
-                self.waits.pop(step.id, None)
-                self.answers.pop(step.id, None)
-                if step.id in self._open_before:
-                    self.waits_gone.add(step.id)
-            case CreateActor():
-                self.created[step.row.id] = step.row
-                self.changed.pop(step.row.id, None)
-                self.tips[step.row.id] = step.row.tip
-            case SetActor():
-                self._set_actor(step)
-            case OpenKey():
-                self.keys[step.key] = step
-                self.key_answers.pop(step.key, None)
-            case AnswerKey():
-                self.key_answers.setdefault(step.key, step.answer)
-            case ForgetKeys():
-                self._forget_keys(step.before_us)
-            case NewStore():
-                self.stores.setdefault(step.store, step.owner)
-            case PutContent():
-                self.store_contents.setdefault((step.store, step.digest), step.length)
-            case SetLabel():
-                self.labels[step.store, step.label] = step.digests
-            case Append():
-                self.add_event(step)
-            case _:
-                assert_never(step)
+        _TAKE_IN[type(step)](self, step)
 
-    def _take(self, message: str) -> None:
+    def _keep(self, step: Keep) -> None:
+        self.contents.setdefault(step.digest, step)
+
+    def _enqueue(self, step: Enqueue) -> None:
+        self.messages[step.message.id] = step.message
+        self.fates.pop(step.message.id, None)
+
+    def _open_wait(self, step: OpenWait) -> None:
+        if step.id not in self._open_before or step.id in self.waits_gone:
+            self.waits.setdefault(step.id, step)
+
+    def _give_answer(self, step: GiveAnswer) -> None:
+        if step.wait in self.waits or (
+            step.wait in self._open_before and step.wait not in self.waits_gone
+        ):
+            self.answers.setdefault(step.wait, step.answer)
+
+    def _close_wait(self, step: CloseWait) -> None:
+        self.waits.pop(step.id, None)
+        self.answers.pop(step.id, None)
+        if step.id in self._open_before:
+            self.waits_gone.add(step.id)
+
+    def _create_actor(self, step: CreateActor) -> None:
+        self.created[step.row.id] = step.row
+        self.changed.pop(step.row.id, None)
+        self.tips[step.row.id] = step.row.tip
+
+    def _open_key(self, step: OpenKey) -> None:
+        self.keys[step.key] = step
+        self.key_answers.pop(step.key, None)
+
+    def _answer_key(self, step: AnswerKey) -> None:
+        self.key_answers.setdefault(step.key, step.answer)
+
+    def _new_store(self, step: NewStore) -> None:
+        self.stores.setdefault(step.store, step.owner)
+
+    def _put_content(self, step: PutContent) -> None:
+        self.store_contents.setdefault((step.store, step.digest), step.length)
+
+    def _set_label(self, step: SetLabel) -> None:
+        self.labels[step.store, step.label] = step.digests
+
+    def _take(self, step: Take) -> None:
+        message = step.message
         if message in self.messages_gone and message not in self.messages:
             return
         before = self.fates.get(message)
-        self.fates[message] = Fate("taken") if before is None else before._replace(state="taken")
+        self.fates[message] = _TAKEN if before is None else before._replace(state="taken")
 
     def _settle(self, step: Settle) -> None:
         gone = step.message in self.messages_gone and step.message not in self.messages
@@ -182,12 +186,34 @@ class Group:
                 before.outcome if step.outcome is None else step.outcome,
             )
 
-    def _forget_keys(self, before_us: int) -> None:
+    def _forget_keys(self, step: ForgetKeys) -> None:
+        before_us = step.before_us
         self.keys_before_us = max(before_us, self.keys_before_us or before_us)
         for key in [key for key, step in self.keys.items() if step.at_us < before_us]:
             del self.keys[key]
             self.key_answers.pop(key, None)
             self.keys_gone.add(key)
+
+
+_TAKE_IN: Final[dict[type[Step], Callable[[Group, Any], None]]] = {
+    Append: Group.add_event,
+    Keep: Group._keep,
+    Enqueue: Group._enqueue,
+    Take: Group._take,
+    Settle: Group._settle,
+    OpenWait: Group._open_wait,
+    GiveAnswer: Group._give_answer,
+    CloseWait: Group._close_wait,
+    CreateActor: Group._create_actor,
+    SetActor: Group._set_actor,
+    OpenKey: Group._open_key,
+    AnswerKey: Group._answer_key,
+    ForgetKeys: Group._forget_keys,
+    NewStore: Group._new_store,
+    PutContent: Group._put_content,
+    SetLabel: Group._set_label,
+}
+"""How each kind of step is taken in; the conformance suite of journals misses none of them."""
 
 
 def _with_fate(message: Message, fate: Fate) -> Message:

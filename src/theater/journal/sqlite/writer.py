@@ -71,23 +71,26 @@ class Writer:
         return count, grown, conflict
 
     def _add(self, group: Group, record: Record) -> None:
-        if len(record) == 1 and isinstance(step := record[0], Append):
-            head = self._heads.get(step.actor) or self._look_up(step.actor)
-            check_event(step, None if head is None else head.at)
-            assert head is not None
-            head.at = (step.event.seq, step.event.hash)
-            group.add_event(step)
-            return
-        check(record, self._head)
+        # Nothing of a record may be taken in before all of it has been checked. Nearly every record
+        # has one event at most, and makes no actor: that is one look at one chain's end.
+        event: Append | None = None
+        for step in record:
+            kind = type(step)
+            if (kind is Append and event is not None) or kind is CreateActor:
+                check(record, self._head)
+                break
+            if isinstance(step, Append):
+                event = step
+        else:
+            if event is not None:
+                check_event(event, self._head(event.actor))
         for step in record:
             if isinstance(step, Append):
                 self._heads[step.actor].at = (step.event.seq, step.event.hash)
-                group.add_event(step)
-            else:
-                if isinstance(step, CreateActor):
-                    row = step.row
-                    self._heads[row.id] = Head(row.number, (row.tip.seq, row.tip.hash))
-                group.add(step)
+            elif isinstance(step, CreateActor):
+                row = step.row
+                self._heads[row.id] = Head(row.number, (row.tip.seq, row.tip.hash))
+            group.add(step)
 
     def _head(self, actor: str) -> tuple[int, bytes] | None:
         head = self._heads.get(actor) or self._look_up(actor)
