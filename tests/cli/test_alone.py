@@ -69,35 +69,99 @@ def test_examples_only_use_what_there_is(name: str) -> None:
                 assert {w for w in words[2:] if w.startswith("--")} <= known
 
 
-def test_help_lists_all_commands_without_importing_any() -> None:
-    code = (
-        "import sys\n"
-        "from theater.cli import main\n"
-        "try: main()\n"
-        "finally: print([m for m in sys.modules if m.startswith(('theater.cli.commands', "
-        "'theater.client', 'theater.chain', 'msgspec', 'rich', 'asyncio', 'wasmtime'))])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert all(name in done.stdout for name in COMMANDS)
-    assert done.stdout.rstrip().endswith("[]")
+MODULES = """
+import sys
+before = set(sys.modules)
+from theater.cli import main
+try:
+    main()
+finally:
+    print("imported", *sorted(set(sys.modules) - before))
+"""
+
+HELP_IMPORTS = {
+    "click",
+    "theater",
+    "theater.cli",
+    "theater.cli.command",
+    "theater.cli.exits",
+    "theater.cli.program",
+    "theater.errors",
+}
+LIST_IMPORTS = HELP_IMPORTS | {
+    "msgspec",
+    "typing_extensions",  # msgspec's
+    "theater.cli.commands",
+    "theater.cli.commands.looking",
+    "theater.cli.configuration",
+    "theater.cli.files",
+    "theater.cli.options",
+    "theater.cli.output",
+    "theater.client",
+    "theater.client.address",
+    "theater.client.blocking",
+    "theater.client.calls",
+    "theater.client.following",
+    "theater.ids",
+    "theater.limits",
+    "theater.protocol",
+    "theater.protocol.actors",
+    "theater.protocol.errors",
+    "theater.protocol.history",
+    "theater.protocol.names",
+    "theater.server",
+    "theater.server.credentials",
+}
+"""Each of these is paid for with every `theater list`; a new one is a decision (docs/adr/0008)."""
+
+DEAR = {
+    "asyncio",
+    "concurrent",
+    "cProfile",
+    "http",
+    "json",
+    "logging",
+    "multiprocessing",
+    "pdb",
+    "secrets",
+    "sqlite3",
+    "subprocess",
+    "tempfile",
+    "tomllib",
+    "unittest",
+    "xml",
+}
+"""What of the standard library takes milliseconds and can wait until it is needed."""
 
 
-def test_list_imports_no_server_engine_or_async_client(alone: Shell) -> None:
-    code = (
-        "import sys\n"
-        "from theater.cli import main\n"
-        "try: main()\n"
-        "finally: print([m for m in ('asyncio', 'httpx2', 'wasmtime', 'starlette', 'uvicorn', 'rich',"
-        " 'theater.runtime', 'theater.chain.verify') if m in sys.modules])\n"
-    )
+def imported(*words: str) -> tuple[int, str, set[str], set[str]]:
+    """Exit code and output of a command, and what it imported: our modules and others, the dear ones."""
     done = subprocess.run(
-        [sys.executable, "-c", code, "list", "--address", "http://127.0.0.1:1"],
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", MODULES, *words], capture_output=True, text=True, timeout=WAIT_S
     )
-    assert done.returncode == 4
-    assert done.stdout.strip() == "[]"
+    output, _, listed = done.stdout.rpartition("imported ")
+    found = set(listed.split())
+    foreign = {
+        name if name.startswith("theater") else name.partition(".")[0]
+        for name in found
+        if name.partition(".")[0] not in sys.stdlib_module_names
+    }
+    return done.returncode, output, foreign, {name.partition(".")[0] for name in found} & DEAR
+
+
+def test_help_lists_all_commands_and_imports_nothing_else() -> None:
+    code, output, ours, dear = imported("--help")
+    assert code == 0
+    assert all(name in output for name in COMMANDS)
+    assert ours <= HELP_IMPORTS
+    assert dear == set()
+
+
+def test_list_imports_what_it_needs_and_nothing_else(alone: Shell) -> None:
+    code, _, ours, dear = imported("list", "--address", "http://127.0.0.1:1")
+    assert code == 4
+    assert ours <= LIST_IMPORTS
+    assert dear == {"http"}
 
 
 def test_a_server_that_is_not_there_is_exit_code_4_and_says_what_to_do(alone: Shell) -> None:

@@ -257,19 +257,32 @@ def test_many_coroutines_share_one_async_client(served: Running) -> None:
     assert sorted(int(answer) for answer in answers) == list(range(1, 101))
 
 
-def test_an_answer_that_is_not_the_servers_is_told_as_such() -> None:
+@each_kind
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (b"502 Bad Gateway\r\nContent-Length: 5\r\n\r\nproxy", "server.unknown"),
+        (b'502 Bad Gateway\r\nContent-Length: 12\r\n\r\n{"code":"\xff"}', "server.unknown"),
+        (b"200 OK\r\nContent-Length: 5\r\n\r\nproxy", "server.version"),
+        (b'200 OK\r\nContent-Length: 12\r\n\r\n{"actors":1}', "server.version"),
+        (b'200 OK\r\nContent-Length: 14\r\n\r\n{"actors\xff\xff":1}', "server.version"),
+    ],
+)
+def test_an_answer_that_is_not_the_servers_is_told_as_such(
+    kind: Any, answer: bytes, code: str
+) -> None:
     def serve(listener: socket.socket) -> None:
         client, _ = listener.accept()
         with client:
             client.recv(65536)
-            client.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nproxy")
+            client.sendall(b"HTTP/1.1 " + answer)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=serve, args=(listener,), daemon=True).start()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with Client(address) as client, pytest.raises(TheaterError) as caught:
+        with kind(address) as client, pytest.raises(TheaterError) as caught:
             client.actors()
-    assert "502" in caught.value.message
+    assert caught.value.code == code
 
 
 def test_the_sync_client_does_not_import_what_the_async_one_needs() -> None:

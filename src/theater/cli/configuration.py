@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +98,8 @@ def _read(path: Path) -> dict[str, object]:
         return {}
     except TheaterError as error:
         raise UsageError(error.message, code="config.invalid") from None
+    import tomllib
+
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
@@ -139,6 +139,8 @@ def secret_values(configuration: Configuration) -> dict[str, str]:
 
 
 def _fetch(name: str, where: Mapping[str, str]) -> str:
+    import subprocess
+
     ((kind, place),) = where.items()
     try:
         if kind == "env":

@@ -6,7 +6,7 @@ the same Calls, so they can't come to mean different things.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
@@ -25,7 +25,7 @@ from theater.protocol.actors import (
     StartRequest,
     StopRequest,
 )
-from theater.protocol.errors import ErrorBody, error_of
+from theater.protocol.errors import UNREADABLE, ErrorBody, error_of
 from theater.protocol.history import ReplayRequest, ReplayView, VerifyView
 from theater.protocol.names import API, BYTES, IDEMPOTENCY_KEY, JSON, JSON_LINES, NOW
 
@@ -189,14 +189,14 @@ def replay(text: str, until: int | None) -> Call[ReplayView]:
 
 def new_key() -> str:
     """Return a key that nobody used before."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def failure(status: int, body: bytes, path: str) -> TheaterError:
     """Return the error that an answer means."""
     try:
         return error_of(status, msgspec.json.decode(body, type=ErrorBody))
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except UNREADABLE:
         if status == 404:
             return NotFound(f"there is no {path} on the server; is it one of Theater?")
         text = "".join(c if c.isprintable() else " " for c in body[:200].decode("utf-8", "replace"))
@@ -210,7 +210,7 @@ def decoded(body: bytes, shape: type[S]) -> S:
     """Return an answer, or a line of one, as the shape that it should have."""
     try:
         return msgspec.json.decode(body, type=shape)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise CodecError(
             f"the answer is not what this version expects ({error}): either it is not a Theater "
             "server, or one of another version; `theater --version` tells the command's",

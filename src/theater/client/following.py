@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from theater.client.calls import Call
+from theater.client.calls import Call, decoded
 from theater.errors import TheaterError, Unavailable
 
 PAUSE_S: Final = 0.1
@@ -37,12 +37,12 @@ class _Cursor(msgspec.Struct):
 
 def behind_seq(line: bytes) -> int:
     """Where the stream of one actor goes on behind a line."""
-    return msgspec.json.decode(line, type=_Seq).seq + 1
+    return decoded(line, _Seq).seq + 1
 
 
 def behind_cursor(line: bytes) -> str:
     """Where the stream of several actors goes on behind a line."""
-    return msgspec.json.decode(line, type=_Cursor).cursor
+    return decoded(line, _Cursor).cursor
 
 
 class Following:

@@ -78,6 +78,10 @@ _CLASS_OF_CODE: Final[tuple[tuple[str, type[TheaterError]], ...]] = (
 )
 
 
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not JSON of a shape: texts that are not UTF-8 too."""
+
+
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An error: `code` is stable, `message` is for people, `facts` are for programs."""
 

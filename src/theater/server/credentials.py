@@ -7,7 +7,7 @@ that data directory open listens, and goes when it stops.
 from __future__ import annotations
 
 import os
-import secrets
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import msgspec
@@ -37,7 +37,7 @@ def ensure_token(data_dir: Path) -> str:
                 f"{path} is empty; remove it and a new token is made", code="token.empty"
             ) from None
         return token
-    token = secrets.token_urlsafe(32)
+    token = urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
     with os.fdopen(descriptor, "w") as file:
         file.write(token + "\n")
     return token
@@ -63,7 +63,7 @@ def read_running(data_dir: Path) -> Running | None:
     """Return where the server of a data directory listens, None if none says so."""
     try:
         return msgspec.json.decode((data_dir / SERVER_FILE).read_bytes(), type=Running)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         return None
 
 

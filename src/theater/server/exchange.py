@@ -17,7 +17,7 @@ from starlette.responses import StreamingResponse
 
 from theater.errors import CodecError, TheaterError, TooLarge, UsageError
 from theater.limits import IDEMPOTENCY_KEY_CHARS_MAX, MIB, QUERY_FIELDS_MAX
-from theater.protocol.errors import body_of, status_of
+from theater.protocol.errors import UNREADABLE, body_of, status_of
 from theater.protocol.names import STREAM_CURSOR
 
 Scope = MutableMapping[str, Any]
@@ -148,7 +148,7 @@ class Exchange:
             return msgspec.json.decode(body or b"{}", type=shape)
         except msgspec.ValidationError as error:
             raise UsageError(f"the body does not fit: {error}", code="body.invalid") from None
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise CodecError(f"the body is not JSON: {error}", code="encoding.json") from None
 
     # Answering
