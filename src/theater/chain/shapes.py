@@ -215,7 +215,7 @@ def host(
 
     `input_` is the encoded array of the arguments, None after an intent. `output` is the encoded
     result, None for a function that has none; `head` stands for a chain that was read, `trap` is
-    the code with which the call ended instead.
+    the code with which the call ended instead. Peers may be among the facts' values.
     """
     if len(salt) != SALT_BYTES:
         raise CodecError("a salt has 16 bytes")
@@ -239,7 +239,7 @@ def host(
         pieces.append(b"\x64trap" + text(trap))
         count += 1
     if facts is not None:
-        pieces.append(b"\x65facts" + encode(dict(facts)))
+        pieces.append(b"\x65facts" + _facts(facts))
         count += 1
     for part, (key, ref_key) in ((input_, _INPUT), (output, _OUTPUT)):
         if part is None:
@@ -415,6 +415,18 @@ def _peer(peer: Peer | None) -> bytes:
         + binary(_digest(peer.hash))
         + b"\x65actor"
         + text(peer.actor)
+    )
+
+
+def _facts(facts: Mapping[str, object]) -> bytes:
+    peer = facts.get("peer")
+    if len(facts) == 1 and isinstance(peer, Peer):
+        return b"\xa1\x64peer" + _peer(peer)
+    return encode(
+        {
+            name: Raw(_peer(value)) if isinstance(value, Peer) else value
+            for name, value in facts.items()
+        }
     )
 
 

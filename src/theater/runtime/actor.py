@@ -58,7 +58,7 @@ class Actor:
         clock: Clock,
         mailboxes: Budget,
         blocking: Callable[[], AbstractContextManager[None]],
-        run: Callable[[Actor, int], bool],
+        run: Callable[[Actor, int, Message | None, Sequence[Step]], bool],
         batch: int,
     ) -> None:
         self.id: Final = row.id
@@ -131,8 +131,9 @@ class Actor:
         """
         with self._lock:
             tip = self._tip
-            event = self._next_event(tip, type_, data)
-            seq = event.seq
+            at = self._clock.wall_us()
+            seq = tip.seq + 1
+            event = make_event(seq, at if at > tip.at else tip.at, tip.hash, type_, data)
             after = Tip(
                 seq,
                 event.at,
@@ -146,7 +147,7 @@ class Actor:
                 steps = steps((seq, event.hash))
             appended: tuple[Step, ...] = (Append(self.id, event, after),)
             for note, its_data in notes:
-                following = self._next_event(after, note, its_data)
+                following = make_event(after.seq + 1, after.at, after.hash, note, its_data)
                 after = replace(after, seq=following.seq, at=following.at, hash=following.hash)
                 appended = (*appended, Append(self.id, following, after))
             if before or steps:
@@ -154,10 +155,6 @@ class Actor:
             number = self._journal.append(appended)
             self._tip = after
             return event, number
-
-    def _next_event(self, tip: Tip, type_: str, data: bytes) -> Event:
-        at = self._clock.wall_us()
-        return make_event(tip.seq + 1, at if at > tip.at else tip.at, tip.hash, type_, data)
 
     def history(self, until: int) -> Iterator[Event]:
         """The events up to seq `until`, also those that are queued: waits until they are on disk."""
@@ -188,7 +185,15 @@ class Actor:
 
     def run_batch(self, batch: int | None = None) -> bool:
         """Handle some messages; whether there is more to do. Only for whoever has claimed the actor."""
-        return self._run(self, batch or self._batch)
+        return self._run(self, batch or self._batch, None, ())
+
+    def run_inline(self, message: Message, opening: Sequence[Step]) -> bool:
+        """Handle a message that is not in the mailbox; whether there is more to do.
+
+        `opening` is what makes the message durable: it goes into the first record that is made of
+        it. Only for whoever has claimed the actor.
+        """
+        return self._run(self, 1, message, opening)
 
     def passivate(self) -> None:
         """Give up what can be loaded again. Only for whoever has claimed the actor."""

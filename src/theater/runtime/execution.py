@@ -95,9 +95,10 @@ class Execution:
 
     # Begin
 
-    def begin(self, function: str, encoded: bytes) -> CallPlace:
+    def begin(self, function: str, encoded: bytes, opening: Sequence[Step] = ()) -> CallPlace:
         """Record that the export is called; `encoded` is the CBOR array of the parameters.
 
+        `opening` makes the message durable, where that has not been done, in the same record.
         The actor has its `fresh_instance`.
         """
         actor, services = self.actor, self._services
@@ -122,7 +123,7 @@ class Execution:
             shapes.WASM_CALL,
             data,
             steps,
-            before=() if message is None else (Take(message.id),),
+            before=() if message is None else (*opening, Take(message.id)),
             call=-1,
             new_instance=live.instance.calls == 0,
             now=now,

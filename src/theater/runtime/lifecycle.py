@@ -7,11 +7,12 @@ operator asks for (stop, kill) is a flag that is looked at between calls.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from theater.chain import shapes
 from theater.engine import Ended
 from theater.errors import JournalFailed, TheaterError, Unavailable
-from theater.journal.records import ActorStatus, Answer, Message, SetActor
+from theater.journal.records import ActorStatus, Answer, Message, SetActor, Step
 from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
 from theater.runtime.execution import CallEnd, Execution, fresh_instance
@@ -23,10 +24,18 @@ from theater.values import cbor
 log = logging.getLogger(__name__)
 
 
-def run_actor(services: Services, actor: Actor, batch: int) -> bool:
-    """Do at most `batch` calls of an actor that this thread has claimed; whether there is more."""
+def run_actor(
+    services: Services, actor: Actor, batch: int, message: Message | None, opening: Sequence[Step]
+) -> bool:
+    """Do at most `batch` calls of an actor that this thread has claimed; whether there is more.
+
+    `message` comes before those in the mailbox; `opening` is what makes it durable.
+    """
     try:
-        _work(services, actor, batch)
+        if message is not None:
+            _begin_with(services, actor, message, opening)
+        else:
+            _work(services, actor, batch)
     except JournalFailed:
         return False  # the node stops; the actor stays claimed so that nobody runs it
     except Unavailable as error:
@@ -46,6 +55,17 @@ def run_actor(services: Services, actor: Actor, batch: int) -> bool:
         )
         actor.scheduled = more
         return more
+
+
+def _begin_with(
+    services: Services, actor: Actor, message: Message, opening: Sequence[Step]
+) -> None:
+    if actor.stop_requested is None:
+        _handle(services, actor, message, opening)
+    else:
+        _keep(services, opening)
+        actor.mailbox.restore(message)
+        _work(services, actor, 1)
 
 
 def _work(services: Services, actor: Actor, batch: int) -> None:
@@ -87,27 +107,37 @@ def _initialise(services: Services, actor: Actor) -> None:
     _after_call(services, actor, execution.end(outcome, INIT))
 
 
-def _handle(services: Services, actor: Actor, message: Message) -> None:
+def _handle(
+    services: Services, actor: Actor, message: Message, opening: Sequence[Step] = ()
+) -> None:
     kind = KINDS[message.kind]
     try:
         fresh_instance(services, actor)
     except Unavailable:
+        _keep(services, opening)
         actor.mailbox.push_front(message)
         raise
     except TheaterError as error:
+        _keep(services, opening)
         services.router.fail_message(message, error.code, error.message)
         fail_actor(services, actor, error.message)
         return
     assert actor.program is not None
     if kind.export not in actor.program.exports:
+        _keep(services, opening)
         services.router.fail_message(
             message, "actor.no_handler", f"actor {actor.id} does not export {kind.export}"
         )
         return
     execution = Execution(services, actor, message)
-    place = execution.begin(kind.export, kind.encoded(message))
+    place = execution.begin(kind.export, kind.encoded(message), opening)
     outcome = execution.run(place, kind.export, kind.arguments(message))
     _after_call(services, actor, execution.end(outcome, kind.export))
+
+
+def _keep(services: Services, opening: Sequence[Step]) -> None:
+    if opening:
+        services.journal.append(tuple(opening))
 
 
 def _after_call(services: Services, actor: Actor, end: CallEnd) -> None:

@@ -345,7 +345,7 @@ class Node(Inspection):
             self._settings.clock,
             self._router.mailboxes,
             self._dispatcher.blocking,
-            lambda actor, batch: run_actor(self._services, actor, batch),
+            partial(run_actor, self._services),
             self._settings.batch,
         )
 

@@ -263,11 +263,12 @@ class Router:
         receiver = self._receiver(message)
         inline = self._claim_idle(receiver)
         put = None if inline else self.admit(message, waiting.timeout_ms, asking.on_cancel)
-        wait = self._waits.open(asking, message, waiting.timeout_ms)
+        wait, opening = self._waits.open(asking, message, waiting.timeout_ms)
         if put is not None:
+            self._journal.append(opening)
             put()
         else:
-            self._run_inline(receiver, message)
+            self._run_inline(receiver, message, opening)
         return wait
 
     def _claim_idle(self, receiver: Actor) -> bool:
@@ -282,11 +283,10 @@ class Router:
             receiver.scheduled = True
             return True
 
-    def _run_inline(self, receiver: Actor, message: Message) -> None:
+    def _run_inline(self, receiver: Actor, message: Message, opening: Sequence[Step]) -> None:
         self._depth.value = getattr(self._depth, "value", 0) + 1
         try:
-            receiver.mailbox.restore(message)
-            more = receiver.run_batch(1)
+            more = receiver.run_inline(message, opening)
         finally:
             self._depth.value -= 1
         if more:

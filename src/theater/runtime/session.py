@@ -218,39 +218,27 @@ class Session:
         live = self._go_live(name)
         self._begin()
         try:
-            self._do(live, function, target, arguments, input, give)
+            if target.effect is Effect.HISTORY:
+                self._read_head = live.head
+            try:
+                value = target.run(self, *arguments)
+            except Trap as trap:
+                self._record_host(live, name, input, None, trap=trap.code)
+                raise GuestTrap(trap.code, str(trap)) from None
+            if type(value) is Intent:
+                self._perform(live, function, value, input, give)
+                return
+            if type(value) is Waiting:
+                value = self._wait(live, value, input)
+            output = None if function.type.result is None else give(value)
+            if target.effect is Effect.HISTORY:
+                self._record_history(live, name, input)
+            else:
+                self._record_host(live, name, input, output)
         finally:
             if self._held is not None:
                 held, self._held = self._held, None
                 held.close()
-
-    def _do(
-        self,
-        live: LiveCall,
-        function: ImportedFunction,
-        target: HostFunction,
-        arguments: tuple[object, ...],
-        input: bytes,
-        give: Callable[[object], bytes],
-    ) -> None:
-        name = function.name
-        if target.effect is Effect.HISTORY:
-            self._read_head = live.head
-        try:
-            value = target.run(self, *arguments)
-        except Trap as trap:
-            self._record_host(live, name, input, None, trap=trap.code)
-            raise GuestTrap(trap.code, str(trap)) from None
-        if type(value) is Intent:
-            self._perform(live, function, value, input, give)
-            return
-        if type(value) is Waiting:
-            value = self._wait(live, value, input)
-        output = None if function.type.result is None else give(value)
-        if target.effect is Effect.HISTORY:
-            self._record_history(live, name, input)
-        else:
-            self._record_host(live, name, input, output)
 
     def _go_live(self, name: str) -> LiveCall:
         live = self._live
@@ -321,11 +309,7 @@ class Session:
         answer = live.ask(waiting, derived, self.call, self._number, input)
         self._steps.extend(live.close_wait(derived))
         if answer.event is not None:
-            self.facts["peer"] = {
-                "actor": waiting.receiver,
-                "seq": answer.event[0],
-                "hash": answer.event[1],
-            }
+            self.facts["peer"] = shapes.Peer(waiting.receiver, *answer.event)
         return Ok(answer.body) if answer.ok else Err(answer.body.decode())
 
     def _record_host(

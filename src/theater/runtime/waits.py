@@ -40,17 +40,28 @@ class Wait:
     """Somebody inside the node waits for an answer.
 
     `due` is monotonic seconds; None while the waiter has not come back after a restart of the node.
+    Most answers are there before anybody waits for them, so what a waiter is woken by is made late.
     """
 
-    __slots__ = ("answer", "done", "due", "lock")
+    __slots__ = ("_woken", "answer", "due", "lock")
 
     def __init__(self, answer: Answer | None = None, due: float | None = None) -> None:
         self.lock = threading.Lock()
-        self.done = threading.Event()
         self.answer = answer
         self.due = due
-        if answer is not None:
-            self.done.set()
+        self._woken: threading.Event | None = None
+
+    def awaited(self) -> threading.Event | None:
+        """What is set when there is an answer, None if there is one already."""
+        with self.lock:
+            if self.answer is None and self._woken is None:
+                self._woken = threading.Event()
+            return None if self.answer is not None else self._woken
+
+    def wake(self) -> None:
+        """Tell whoever waits that the answer is there."""
+        if self._woken is not None:
+            self._woken.set()
 
 
 class Asking(msgspec.Struct, frozen=True, gc=False):
@@ -80,8 +91,10 @@ class Waits:
         self._clock = clock
         self._blocking = blocking
 
-    def open(self, asking: Asking, message: Message, timeout_ms: int) -> Wait:
-        """Journal a wait together with its message."""
+    def open(
+        self, asking: Asking, message: Message, timeout_ms: int
+    ) -> tuple[Wait, tuple[Step, ...]]:
+        """Make a wait; returns it and the steps that make it and its message durable together."""
         due_us = message.deadline_us
         assert due_us is not None
         wait = Wait(due=self._clock.monotonic() + timeout_ms / 1000)
@@ -89,8 +102,7 @@ class Waits:
         opened = OpenWait(
             asking.wait, asking.actor, asking.call, asking.number, due_us, asking.input_digest
         )
-        self._journal.append((opened, Enqueue(message)))
-        return wait
+        return wait, (opened, Enqueue(message))
 
     def attach(self, wait: Wait, wait_id: str, away_us: int) -> None:
         """The waiter is back after a restart: time in which the node was away does not count."""
@@ -109,14 +121,17 @@ class Waits:
 
     def answer(self, wait: Wait, asking: Asking, abandon: Callable[[], Sequence[Step]]) -> Answer:
         """Wait for the answer; `abandon` gives the steps that go with a time-out's record."""
-        if not wait.done.is_set():
-            undo = asking.on_cancel(wait.done.set)
-            try:
-                with self._blocking():
-                    left = 0.0 if wait.due is None else wait.due - self._clock.monotonic()
-                    wait.done.wait(max(0.0, min(left, limits.WAIT_MS_MAX / 1000)))
-            finally:
-                undo()
+        woken = wait.awaited()
+        if woken is None:
+            assert wait.answer is not None
+            return wait.answer
+        undo = asking.on_cancel(woken.set)
+        try:
+            with self._blocking():
+                left = 0.0 if wait.due is None else wait.due - self._clock.monotonic()
+                woken.wait(max(0.0, min(left, limits.WAIT_MS_MAX / 1000)))
+        finally:
+            undo()
         with wait.lock:
             if wait.answer is None and asking.cancelled() is None:
                 wait.answer = TIMED_OUT
@@ -133,14 +148,16 @@ class Waits:
             if self._is_late(wait):
                 record(lambda _: self._late_steps(wait, message, wait_id))
             else:
-                place, _ = record(
-                    lambda place: (
-                        GiveAnswer(wait_id, replace(answer, event=place)),
-                        Settle(message.id, "done"),
-                    )
-                )
-                wait.answer = replace(answer, event=place)
-        wait.done.set()
+                given = answer
+
+                def steps(place: Place | None) -> Sequence[Step]:
+                    nonlocal given
+                    given = Answer(answer.ok, answer.body, place)
+                    return (GiveAnswer(wait_id, given), Settle(message.id, "done"))
+
+                record(steps)
+                wait.answer = given
+        wait.wake()
 
     def give_with(self, call: HostCall, message: Message, wait_id: str, answer: Answer) -> None:
         """Settle a request with its answer in the record of the host call that answers it.
@@ -159,7 +176,7 @@ class Waits:
             for step in late:
                 call.step(step)
             if wait is not None:
-                call.after(wait.done.set)
+                call.after(wait.wake)
             raise TimedOut("nobody waits for this answer any more", code="answer.late")
 
         def steps(place: Place) -> Sequence[Step]:
@@ -167,7 +184,7 @@ class Waits:
             return (GiveAnswer(wait_id, wait.answer), Settle(message.id, "done"))
 
         call.step(steps)
-        call.after(wait.done.set)
+        call.after(wait.wake)
 
     def _is_late(self, wait: Wait) -> bool:
         """Whether an answer that comes now is too late. Under the wait's lock."""
