@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from tests.engine.guests import SEND, Host
+from tests.engine.memory import allocated_kib
 from theater.engine import Returned
 from theater.errors import CodecError
 from theater.values.types import OptionOf, Resource
@@ -70,6 +71,21 @@ def test_a_resource_may_outlive_a_call(guest):
         assert isinstance(outcome, Returned), outcome
     assert isinstance(instance.call(SEND, [None, (b"k",)], host, 1000), Returned)
     assert host.dropped[-1] == (THING, 6001)
+
+
+def test_resources_that_come_and_go_leave_no_memory_behind(guest):
+    instance = guest("things").instance()
+
+    def run(times):
+        for _ in range(times):
+            host = Host(Things(back=True))
+            assert isinstance(instance.call(SEND, [None, (b"",)], host, 1000), Returned)
+
+    run(500)
+    before = allocated_kib()
+    # Each call makes three handles and passes eight: 32 bytes of one kind would be 100 KiB.
+    run(1_000)
+    assert allocated_kib() - before < 48
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**32, "1", None, True])

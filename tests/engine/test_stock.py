@@ -22,6 +22,7 @@ from wasmtime.component import _enter as stock_enter
 from tests.engine.echo import echo
 from tests.engine.generated import plain_types
 from tests.engine.guests import SEND, Host
+from tests.engine.starting import STARTING
 from tests.engine.stock import misled, ours, theirs
 from tests.engine.strategies import values
 from theater.engine import native, wat
@@ -175,29 +176,6 @@ def test_where_the_classes_tell_cases_apart_the_binding_is_right(wit):
         except CodecError:
             continue
         assert written_by_the_binding(kinds_of([wit])[0], wit, value)[1] == expected
-
-
-STARTING = """(component
-  (import "theater:simple/runtime" (instance $runtime (export "log" (func (param "msg" string)))))
-  (core module $libc (memory (export "memory") 1))
-  (core instance $libc (instantiate $libc))
-  (core func $log (canon lower (func $runtime "log") (memory (core memory $libc "memory"))))
-  (core module $main
-    (import "host" "log" (func $log (param i32 i32)))
-    (func $begin (call $log (i32.const 0) (i32.const 0)))
-    (func (export "send") (param i32 i32 i32 i32 i32) (result i32) unreachable)
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
-    (start $begin))
-  (core instance $main (instantiate $main
-    (with "host" (instance (export "log" (func $log))))))
-  (type $bytes (list u8))
-  (type $state (option $bytes))
-  (func $send (param "state" $state) (param "params" (tuple $bytes))
-    (result (result (tuple $state) (error string)))
-    (canon lift (core func $main "send") (memory (core memory $libc "memory"))
-      (realloc (core func $main "realloc"))))
-  (instance (export "theater:simple/message-server-client") (export "handle-send" (func $send))))"""
-"""Calls its host while it is instantiated, and traps when it is called."""
 
 
 class Instantiating(Exception):
