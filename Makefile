@@ -4,14 +4,17 @@
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+TARGET ?= cbor
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick bench format clean
+.PHONY: help demo test quick bench fuzz format clean
 
 help:
 	@echo 'make demo    a real agent on a real model, killed twice, proven (under three minutes)'
 	@echo 'make test    every check: lint, format, types, layers, all tests'
 	@echo 'make quick   lint, types, layers and the fast tests (under a minute)'
+	@echo 'make fuzz    TARGET=cbor SECONDS=600: one reader against inputs that nobody would write'
 	@echo 'make bench   what it costs, next to floors and peers (under six minutes; ONLY=messages for one topic)'
 	@echo 'make format  rewrite the code in the project'"'"'s format'
 	@echo 'make clean   remove the environment and all caches'
@@ -60,6 +63,13 @@ quick: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m 'not slow' --hypothesis-profile quick
 
+$(VENV)/.installed-fuzz: pyproject.toml $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[python,fuzz]'
+	@touch $@
+
+fuzz: $(VENV)/.installed-fuzz
+	$(BIN)/python -m fuzz run $(TARGET) $(SECONDS)
+
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks run $(ONLY)
 
@@ -69,5 +79,5 @@ format: $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist demo/.runs
-	rm -rf examples/*/build benchmarks/.cache
-	find src tests benchmarks demo guests examples packaging -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf examples/*/build benchmarks/.cache fuzz/.work
+	find src tests benchmarks demo fuzz guests examples packaging -name __pycache__ -type d -prune -exec rm -rf {} +

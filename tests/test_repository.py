@@ -15,7 +15,16 @@ import theater
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULE_LINES_MAX = 600
-DOCUMENTED = ("src/", "demo/", "guests/", "examples/", "benchmarks/", "packaging/", "tests/")
+DOCUMENTED = (
+    "src/",
+    "demo/",
+    "guests/",
+    "examples/",
+    "benchmarks/",
+    "fuzz/",
+    "packaging/",
+    "tests/",
+)
 FORBIDDEN_NAMES = re.compile(r"(^|_)(utils?|helpers?|common|managers?|base)($|_)")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
