@@ -12,10 +12,11 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class GuestsHook(BuildHookInterface[Any]):
-    """Maps guests/python to theater/_guests/python in every wheel that is not editable."""
+    """Maps guests/python and guests/js to theater/_guests in every wheel that is not editable."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version != "editable":
-            build_data["force_include"]["guests/python"] = "theater/_guests/python"
+            for name in ("python", "js"):
+                build_data["force_include"][f"guests/{name}"] = f"theater/_guests/{name}"

@@ -21,10 +21,12 @@ def test_a_wheel_has_the_guest_sdk_and_every_interface(tmp_path: Path) -> None:
         for pattern in ("*.py", "*.wit", "py.typed")
         for path in sources.rglob(pattern)
     }
-    guests = ROOT / "guests" / "python"
+    guests = ROOT / "guests"
     wanted |= {
-        f"theater/_guests/python/{path.relative_to(guests).as_posix()}"
-        for path in guests.rglob("*.py")
+        f"theater/_guests/{path.relative_to(guests).as_posix()}"
+        for pattern in ("python/**/*.py", "js/**/*")
+        for path in guests.glob(pattern)
+        if path.is_file()
     }
     assert wanted - inside == set()
     assert "theater/py.typed" in inside

@@ -90,6 +90,7 @@ WASI_BLOCKING_WRITE_BYTES_MAX: Final = 4096
 # Building components
 BUILD_SECONDS_MAX: Final = 300
 BUILD_SOURCE_BYTES_MAX: Final = 64 * MIB
+BUILD_INSTALL_SECONDS_MAX: Final = 900
 
 # Messages and waiting
 REQUEST_TIMEOUT_MS: Final = 120_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +12,22 @@ from pathlib import Path
 from theater.build import build
 from theater.engine import Component, Engine
 
+SPIDERMONKEY = {"theater": {"engine": "spidermonkey"}}
+"""The package.json of a project that is built with that engine; its sources are another's."""
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECTS = {
     "counter": ROOT / "examples/counter",
+    "counter-js": ROOT / "examples/counter-js",
     "courier": ROOT / "tests/chaos/courier",
     "researcher": ROOT / "examples/researcher",
     "conformance": ROOT / "tests/guests/fixtures/conformance",
+    "conformance-js": ROOT / "tests/guests/fixtures/conformance-js",
+    "conformance-sm": ROOT / "tests/guests/fixtures/conformance-js",
     "impure": ROOT / "tests/guests/fixtures/impure",
 }
+
+KEPT = {"build", "__pycache__"}
 
 
 def built(name: str, cache: Path) -> Path:
@@ -49,9 +58,15 @@ def _built(name: str, cache: Path) -> Path:
     for old in copy.iterdir():
         if old.is_file():
             old.unlink()
+        elif old.name not in KEPT:
+            shutil.rmtree(old)
     for source in PROJECTS[name].iterdir():
         if source.is_file():
             shutil.copy(source, copy)
+        elif source.name not in KEPT:
+            shutil.copytree(source, copy / source.name)
+    if name.endswith("-sm"):
+        (copy / "package.json").write_text(json.dumps(SPIDERMONKEY))
     return build(copy).component
 
 

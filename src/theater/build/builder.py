@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
-from theater.build import pin, project, staging, toolchain, wit
+from theater.build import javascript, pin, project, staging, toolchain, wit
+from theater.build.project import Language
 from theater.errors import BuildError
 
 
@@ -44,7 +46,7 @@ def build(
     _check_handlers(wanted, known)
     if clean:
         shutil.rmtree(_cache(wanted), ignore_errors=True)
-    inputs = staging.digest(wanted, known, toolchain.version())
+    inputs = staging.digest(wanted, known, _tools(wanted))
     stamp = None if clean else staging.read_stamp(wanted.output)
     built = stamp is None or stamp.inputs != inputs
     if stamp is None or built:
@@ -64,22 +66,39 @@ def _make(
     inputs: str,
     progress: Callable[[str], None],
 ) -> staging.Stamp:
-    if wanted.dependencies:
-        progress(f"bundling {len(wanted.dependencies)} dependencies of pyproject.toml")
-    bundled = toolchain.bundle(wanted.dependencies, _cache(wanted))
     grants = ", ".join(i.name for i in staging.world_of(wanted, known).imports)
-    progress(f"building {wanted.entry} with {grants} (some seconds)")
     with tempfile.TemporaryDirectory(prefix="theater-build-") as folder:
-        scratch = Path(folder)
-        staged = staging.stage(wanted, scratch, known, bundled)
+        scratch = Path(folder).resolve()
         made = scratch / "component.wasm"
-        toolchain.componentize(staged, scratch, made)
+        progress(f"building {wanted.entry} with {grants} (some seconds)")
+        match wanted.language:
+            case Language.PYTHON:
+                if wanted.dependencies:
+                    count = len(wanted.dependencies)
+                    progress(f"bundling {count} dependencies of pyproject.toml")
+                bundled = toolchain.bundle(wanted.dependencies, _cache(wanted))
+                staged = staging.stage(wanted, scratch, known, bundled)
+                toolchain.componentize(staged, scratch, made)
+            case Language.JAVASCRIPT:
+                javascript.componentize(wanted, known, scratch, _cache(wanted), made, progress)
+            case _:
+                assert_never(wanted.language)
         data = made.read_bytes()
     staging.write_atomically(wanted.output, data)
     stamp = staging.Stamp(inputs, hashlib.sha256(data).hexdigest())
     staging.write_stamp(wanted.output, stamp)
     progress(f"wrote {wanted.output} ({len(data) / 1e6:.1f} MB)")
     return stamp
+
+
+def _tools(wanted: project.Project) -> str:
+    match wanted.language:
+        case Language.PYTHON:
+            return toolchain.version()
+        case Language.JAVASCRIPT:
+            return javascript.version(wanted)
+        case _:
+            assert_never(wanted.language)
 
 
 def _cache(wanted: project.Project) -> Path:

@@ -1,4 +1,7 @@
-"""What is to be built: a folder with a manifest and Python sources.
+"""What is to be built: a folder with a manifest and sources in Python or JavaScript.
+
+The language is that of the module that defines the actor: the one that `pyproject.toml` or
+`package.json` names, or the first that is named like the actor, `actor`, or stands there alone.
 
 The manifest is read for its name, handlers and component only; whether it makes sense otherwise is
 for `theater validate` to say. No variables are substituted: none of the three may depend on them.
@@ -11,9 +14,11 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from theater.build import npm
 from theater.errors import BuildError, ManifestError
 from theater.limits import BUILD_SOURCE_BYTES_MAX
 
@@ -23,24 +28,46 @@ EXCLUDED = {OUTPUT_FOLDER, "__pycache__", "node_modules", "venv", "dist", "tests
 DOCUMENTS = re.compile(r"(readme|licen[cs]e|changelog|notice)(\..*)?", re.IGNORECASE)
 COMPONENT_KEYS = ("component", "component_path", "package")
 MESSAGES = "message-server"
-CALLBACK = re.compile(
-    r"^\s+def (on|handle)_(send|request|channel_open|channel_message|channel_close)\b", re.MULTILINE
-)
 RESERVED = re.compile(
     r"(wit_world|theater_guest|theater_entry|poll_loop|componentize_py_\w+)(\..*)?"
 )
 
 
+class Language(Enum):
+    """What an actor is written in."""
+
+    PYTHON = "python"
+    JAVASCRIPT = "javascript"
+
+
+CALLBACKS = {
+    Language.PYTHON: re.compile(
+        r"^\s+def (on|handle)_(send|request|channel_open|channel_message|channel_close)\b",
+        re.MULTILINE,
+    ),
+    Language.JAVASCRIPT: re.compile(
+        r"\b(on|handle)(Send|Request|ChannelOpen|ChannelMessage|ChannelClose)\s*[(:=]"
+    ),
+}
+SUFFIXES = {
+    Language.PYTHON: (".py",),
+    Language.JAVASCRIPT: (".js", ".mjs", ".ts", ".mts"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A folder that can be built. `entry` is the module that defines the actor.
+    """A folder that can be built. `entry` is the module that defines the actor: its dotted name in
+    Python, its path below the folder in JavaScript.
 
-    `handlers` are the types that the manifest lists; `answering` are those whose callbacks the
+    `engine` is the one that goes into components of JavaScript, empty for Python. `handlers` are the types that the manifest lists; `answering` are those whose callbacks the
     actor exports: an actor may receive messages without being granted to send any.
     """
 
     folder: Path
     name: str
+    language: Language
+    engine: str
     handlers: tuple[str, ...]
     answering: tuple[str, ...]
     entry: str
@@ -72,20 +99,24 @@ def read(folder: Path) -> Project:
     name = manifest.get("name")
     if not isinstance(name, str) or not name:
         raise ManifestError(f'{path} needs a name: add `name = "…"` as its first line')
-    settings = _pyproject(folder)
+    settings, package = _pyproject(folder), npm.read(folder)
     # The sources of a `src` layout come first: a file there is a module below `src`, not of it.
     roots = tuple(root for root in (folder / "src", folder) if root.is_dir())
     sources = tuple(_sources(folder))
     handlers = _handlers(manifest, path)
+    language, entry = _entry(folder, roots, name, settings, package)
+    javascript = language is Language.JAVASCRIPT
     return Project(
         folder=folder,
         name=name,
+        language=language,
+        engine=package.engine if javascript else "",
         handlers=handlers,
-        answering=_answering(handlers, sources),
-        entry=_entry(folder, roots, name, settings),
+        answering=_answering(handlers, sources, language),
+        entry=entry,
         roots=roots,
         sources=sources,
-        dependencies=_dependencies(settings),
+        dependencies=package.dependencies if javascript else _dependencies(settings),
         component=component_of(manifest, name),
     )
 
@@ -123,11 +154,13 @@ def _handlers(manifest: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     return tuple(sorted({str(type_) for type_ in types}))
 
 
-def _answering(handlers: tuple[str, ...], sources: tuple[Path, ...]) -> tuple[str, ...]:
+def _answering(
+    handlers: tuple[str, ...], sources: tuple[Path, ...], language: Language
+) -> tuple[str, ...]:
     receives = MESSAGES in handlers or any(
-        CALLBACK.search(path.read_text("utf-8", "replace"))
+        CALLBACKS[language].search(path.read_text("utf-8", "replace"))
         for path in sources
-        if path.suffix == ".py"
+        if path.suffix in SUFFIXES[language]
     )
     return tuple(sorted({*handlers, MESSAGES} if receives else handlers))
 
@@ -143,24 +176,77 @@ def _dependencies(settings: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(item) for item in listed if not provided.match(str(item)))
 
 
-def _entry(folder: Path, roots: tuple[Path, ...], name: str, settings: Mapping[str, Any]) -> str:
+def _entry(
+    folder: Path,
+    roots: tuple[Path, ...],
+    name: str,
+    settings: Mapping[str, Any],
+    package: npm.Package,
+) -> tuple[Language, str]:
     wanted = settings.get("tool", {}).get("theater", {}).get("module")
-    candidates = [str(wanted)] if wanted else [re.sub(r"\W", "_", name), "actor"]
-    for module in candidates:
-        relative = Path(*module.split("."))
-        for root in roots:
-            if (root / relative).with_suffix(".py").is_file() or (
-                root / relative / "__init__.py"
-            ).is_file():
-                return _allowed(module)
-    alone = [path.stem for root in roots for path in sorted(root.glob("*.py"))]
-    if not wanted and len(alone) == 1:
-        return _allowed(alone[0])
+    if wanted:
+        entry = _python(roots, str(wanted))
+        if entry is None:
+            raise BuildError(f"{folder} has no module {wanted}, which pyproject.toml names")
+        return Language.PYTHON, entry
+    if package.module:
+        if not (folder / package.module).is_file():
+            raise BuildError(f"{folder} has no file {package.module}, which package.json names")
+        return Language.JAVASCRIPT, package.module
+    stems = [re.sub(r"\W", "_", name), name, "actor"]
+    for stem in dict.fromkeys(stems):
+        found = _of_stem(folder, roots, stem)
+        if found:
+            return _only(folder, found)
+    alone = [
+        (language, path)
+        for language, suffixes in SUFFIXES.items()
+        for root in roots
+        for path in sorted(root.iterdir())
+        if path.suffix in suffixes and not path.name.endswith(".d.ts")
+    ]
+    found = _of_stem(folder, roots, alone[0][1].stem) if len(alone) == 1 else []
+    if found:
+        return _only(folder, found)
     raise BuildError(
-        f"{folder} has no module {' or '.join(f'{module}.py' for module in candidates)}: "
-        "create it, or name the actor's module in pyproject.toml:\n"
-        '    [tool.theater]\n    module = "…"'
+        f"{folder} has no module {stems[0]}.py, {stems[1]}.js or actor of either kind: create it, "
+        "or name the actor's module in pyproject.toml or in package.json:\n"
+        '    [tool.theater]\n    module = "…"\n\n    "theater": {"module": "….js"}'
     )
+
+
+def _of_stem(folder: Path, roots: tuple[Path, ...], stem: str) -> list[tuple[Language, str]]:
+    found = []
+    module = _python(roots, stem) if stem.isidentifier() else None
+    if module:
+        found.append((Language.PYTHON, module))
+    found += [
+        (Language.JAVASCRIPT, (root / f"{stem}{suffix}").relative_to(folder).as_posix())
+        for root in roots
+        for suffix in SUFFIXES[Language.JAVASCRIPT]
+        if (root / f"{stem}{suffix}").is_file()
+    ]
+    return found
+
+
+def _only(folder: Path, found: list[tuple[Language, str]]) -> tuple[Language, str]:
+    if len(found) > 1:
+        names = " and ".join(entry for _, entry in found)
+        raise BuildError(
+            f"{folder} has more than one module that could be the actor: {names}; name it in "
+            'pyproject.toml ([tool.theater] module = "…") or in package.json '
+            '("theater": {"module": "….js"})'
+        )
+    return found[0]
+
+
+def _python(roots: tuple[Path, ...], module: str) -> str | None:
+    relative = Path(*module.split("."))
+    for root in roots:
+        package = root / relative / "__init__.py"
+        if (root / relative).with_suffix(".py").is_file() or package.is_file():
+            return _allowed(module)
+    return None
 
 
 def _allowed(module: str) -> str:

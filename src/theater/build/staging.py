@@ -1,4 +1,4 @@
-"""The folders that componentize-py reads, and the digest of everything that goes into a component.
+"""The folders that the tools read, and the digest of everything that goes into a component.
 
 Sources are copied, so that nothing of a project but its modules and their data is seen, and no
 package that happens to be installed on this machine slips in. The digest is kept beside the output;
@@ -18,7 +18,7 @@ from tempfile import NamedTemporaryFile
 
 import theater
 from theater.build import imports, wit
-from theater.build.project import Project
+from theater.build.project import Language, Project
 from theater.errors import BuildError
 
 FORMAT = 1
@@ -26,15 +26,17 @@ FORMAT = 1
 
 ENTRY = "theater_entry"
 SDK = "theater_guest"
+FOLDERS = {Language.PYTHON: "python", Language.JAVASCRIPT: "js"}
 
 
-def sdk_folder() -> Path:
-    """Where the guest SDK for Python is: in the installed package, or in a checkout."""
+def guests_folder(language: Language) -> Path:
+    """Where the guest SDK of a language is: in the installed package, or in a checkout."""
     package = Path(theater.__file__).parent
-    for folder in (package / "_guests" / "python", package.parents[1] / "guests" / "python"):
-        if (folder / SDK / "__init__.py").is_file():
+    name = FOLDERS[language]
+    for folder in (package / "_guests" / name, package.parents[1] / "guests" / name):
+        if folder.is_dir():
             return folder
-    raise BuildError("this installation has no guest SDK for Python: install theater again")
+    raise BuildError(f"this installation has no guest SDK for {name}: install theater again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +56,27 @@ def stage(project: Project, scratch: Path, known: Sequence[wit.WitFile], bundled
     wanted = world_of(project, known)
     (entry / f"{ENTRY}.py").write_text(entry_module(project, wanted))
     wit.write_package(package, wanted, known)
-    for source in project.sources:
-        target = sources / source.relative_to(project.folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+    copy_sources(project, sources)
     roots = tuple(sources / root.relative_to(project.folder) for root in project.roots)
     sdk = scratch / "sdk"
-    shutil.copytree(sdk_folder() / SDK, sdk / SDK, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        guests_folder(project.language) / SDK,
+        sdk / SDK,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     shown = (
         *((root, known_as) for root, known_as in zip(roots, project.roots, strict=True)),
         (bundled, bundled),
     )
     return Staged(package, (entry, *roots, bundled, sdk), shown)
+
+
+def copy_sources(project: Project, target: Path) -> None:
+    """Copy a project's sources, and nothing else of it."""
+    for source in project.sources:
+        copy = target / source.relative_to(project.folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
 
 
 def world_of(project: Project, known: Sequence[wit.WitFile]) -> wit.World:
@@ -103,8 +114,14 @@ def _class_name(interface: str) -> str:
 def digest(project: Project, known: Sequence[wit.WitFile], toolchain: str) -> str:
     """SHA-256 over all that decides what the component does, as hexadecimal digits."""
     files = [(f"project/{path.relative_to(project.folder)}", path) for path in project.sources]
-    sdk = sdk_folder() / SDK
-    files += [(f"sdk/{path.relative_to(sdk)}", path) for path in sorted(sdk.rglob("*.py"))]
+    sdk, pattern = guests_folder(project.language), "*"
+    if project.language is Language.PYTHON:
+        sdk, pattern = sdk / SDK, "*.py"
+    files += [
+        (f"sdk/{path.relative_to(sdk)}", path)
+        for path in sorted(sdk.rglob(pattern))
+        if path.is_file()
+    ]
     facts = {
         "format": FORMAT,
         "toolchain": toolchain,
@@ -114,6 +131,8 @@ def digest(project: Project, known: Sequence[wit.WitFile], toolchain: str) -> st
         "wit": [_sha256(file.text.encode()) for file in known],
         "files": [(name, _sha256(path.read_bytes())) for name, path in files],
     }
+    if project.engine:
+        facts["engine"] = project.engine
     return _sha256(json.dumps(facts, sort_keys=True).encode())
 
 

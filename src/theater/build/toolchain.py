@@ -1,8 +1,4 @@
-"""Runs componentize-py, and pip for dependencies, and tells their errors as the user's own.
-
-Both run in processes of their own: they can be interrupted, what they print is theirs, and a build
-that fails in native code takes nothing with it.
-"""
+"""Runs componentize-py, and pip for dependencies, and tells their errors as the user's own."""
 
 from __future__ import annotations
 
@@ -12,15 +8,13 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from theater.build import wit
+from theater.build import process, wit
 from theater.build.staging import ENTRY, Staged
 from theater.errors import BuildError
-from theater.limits import BUILD_SECONDS_MAX
 
 DISTRIBUTION = "componentize-py"
 GUEST_PYTHON = "3.14"
@@ -57,7 +51,7 @@ def componentize(staged: Staged, scratch: Path, output: Path) -> None:
     # Without an environment of its own it would bundle what is installed for this interpreter.
     environment = {**os.environ, "VIRTUAL_ENV": str(nothing), "RUST_BACKTRACE": "0"}
     environment.pop("PYTHONPATH", None)
-    done = _run(command, environment)
+    done = process.run(command, environment)
     if done.returncode != 0 or not output.is_file():
         raise failure(done.stderr, staged)
 
@@ -114,7 +108,7 @@ def bundle(dependencies: Sequence[str], cache: Path) -> Path:
         "--python-version", GUEST_PYTHON, *dependencies,
     ]  # fmt: skip
     try:
-        done = _run(command, dict(os.environ))
+        done = process.run(command, dict(os.environ))
         if done.returncode != 0:
             raise BuildError(
                 "the dependencies in pyproject.toml can't be bundled; a component takes pure "
@@ -125,22 +119,3 @@ def bundle(dependencies: Sequence[str], cache: Path) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
-
-
-def _run(command: Sequence[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=BUILD_SECONDS_MAX,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise BuildError(
-            f"the build took more than {BUILD_SECONDS_MAX} seconds (BUILD_SECONDS_MAX): "
-            "does a module do its work when it is imported?"
-        ) from None
