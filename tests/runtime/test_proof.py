@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,6 +108,36 @@ def test_a_replay_can_stop_anywhere(stage: Theater) -> None:
         report = stage.node.replay(actor.id, until=until)
         assert report.equal
         assert report.head == events[until].hash
+
+
+def test_a_replay_writes_nothing_and_sends_nothing(stage: Theater) -> None:
+    counter = stage.start("counter")
+    relay = stage.start("relay", state=counter.id.encode())
+    stage.tell(relay, b"sent on")
+    stage.ask(relay, b"asked on")
+    before = stage.node.journal.appended(), stage.types(counter)
+    assert stage.node.replay(relay.id).equal
+    assert (stage.node.journal.appended(), stage.types(counter)) == before
+
+
+def test_opening_a_node_reads_no_history_of_actors_at_rest(
+    stage: Theater, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = stage.start("counter")
+    for _ in range(20):
+        stage.ask(actor, b"more")
+    read: list[int] = []
+    kind = type(stage.node.journal)
+    events = kind.events
+
+    def counted(self: Any, *rest: Any, **named: Any) -> Any:
+        for event in events(self, *rest, **named):
+            read.append(event.seq)
+            yield event
+
+    monkeypatch.setattr(kind, "events", counted)
+    stage.reopen()
+    assert len(read) <= 1  # its start, for the limits that it was given
 
 
 def test_an_actor_that_goes_on_under_another_engine_says_so_in_its_chain(stage: Theater) -> None:
