@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
+from time import perf_counter
 
 from rich.console import Console
 
-from benchmarks import (
-    command_line,
-    engine,
-    journal,
-    lives,
-    messages,
-    over_http,
-    proofs,
-    spawn,
-    storage,
-)
 from benchmarks.comparison import compare, is_regression, show_differences
 from benchmarks.machine import this_machine
 from benchmarks.measure import BENCHMARKS
 from benchmarks.profiling import profile
 from benchmarks.report import Results, file_of, read, show, write
 from benchmarks.runs import CACHE, Failure, Line, chosen, measure_here, run_apart
-
-TOPICS = (command_line, engine, journal, lives, messages, over_http, proofs, spawn, storage)
-"""Importing them registers their benchmarks."""
-
 
 PLAIN_WIDTH = 200
 
@@ -63,6 +50,8 @@ def main() -> int:
     commands.add_parser("list", help="name the benchmarks")
 
     given = parser.parse_args()
+    if given.command != "compare":  # which needs none of what is measured
+        importlib.import_module("benchmarks.topics")
     match given.command:
         case "run":
             return _run(given)
@@ -99,8 +88,10 @@ def _run(given: argparse.Namespace) -> int:
     lines: list[Line] = []
     failures: list[Failure] = []
     for benchmark in chosen(given.only):
-        print(benchmark.name, file=sys.stderr, flush=True)
+        print(benchmark.name, end=" ", file=sys.stderr, flush=True)
+        began = perf_counter()
         ended = run_apart(benchmark, quick=given.quick, cache=given.cache)
+        print(f"{perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
         if isinstance(ended, Failure):
             failures.append(ended)
         else:

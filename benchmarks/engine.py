@@ -44,7 +44,7 @@ def _calling(size: Size, length: int, count: int, slow: int) -> Iterator[Callabl
     body = _text(length)
     wasm = guest("counter")
     with (
-        Engine(size.cache / "components") as engine,
+        Engine(size.cache / "compiled") as engine,
         stock_guest(wasm, LOG_ONLY) as export,
     ):
         instance = engine.load(wasm).instance()
@@ -89,4 +89,4 @@ def send_10_kb(size: Size) -> Prepared:
 
 @benchmark("engine.send_1_mb", _figure("1 MB of JSON", 4_000), runs=3)
 def send_1_mb(size: Size) -> Prepared:
-    return _calling(size, 1_000_000, size.of(50, 2), 1)
+    return _calling(size, size.of(1_000_000, 100_000), size.of(50, 2), 1)

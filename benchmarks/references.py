@@ -154,7 +154,10 @@ def stock_component(engine: wasmtime.Engine, wasm: bytes, cache: Path) -> Compon
 
 
 def stock_instances(wasm: bytes, cache: Path, count: int) -> Reading:
-    """Instances a second of a component, native WASI, each in a store of its own, not called."""
+    """Instances a second of a component, native WASI, each in a store of its own, not called.
+
+    The first time in a cache it is compiled, which takes seconds for a Python guest.
+    """
     engine = wasmtime.Engine()
     component = stock_component(engine, wasm, cache)
     linker = Linker(engine)

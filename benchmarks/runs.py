@@ -18,7 +18,7 @@ import msgspec
 from benchmarks.measure import BENCHMARKS, Benchmark, Reading, Size
 
 CACHE = Path(__file__).parent / ".cache"
-QUICK_RUNS = 2
+QUICK_RUNS = 1
 SECONDS_MAX = 300.0
 
 

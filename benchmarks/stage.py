@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import shutil
 import tempfile
@@ -37,10 +38,12 @@ def python_guest(size: Size) -> bytes:
     """The component of examples/counter, built once below the cache."""
     project = size.cache / "counter"
     project.mkdir(parents=True, exist_ok=True)
-    for source in (ROOT / "examples" / "counter").iterdir():
-        if source.is_file():
-            shutil.copy(source, project)
-    return build(project).component.read_bytes()
+    with (size.cache / "counter.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for source in (ROOT / "examples" / "counter").iterdir():
+            if source.is_file():
+                shutil.copy(source, project)
+        return build(project).component.read_bytes()
 
 
 def manifest(name: str, **limits: int) -> Manifest:
@@ -61,7 +64,7 @@ def start(
 
 def settings(size: Size) -> NodeSettings:
     """The settings of a node as they come, but for where compiled components are kept."""
-    return NodeSettings(cache_dir=size.cache / "components")
+    return NodeSettings(cache_dir=size.cache / "compiled")
 
 
 @contextmanager
