@@ -8,9 +8,13 @@ from pathlib import Path
 from theater.engine import Component, Engine
 from theater.errors import NotFound
 from theater.journal.port import Journal
+from theater.limits import PROGRAMS_MAX
 from theater.manifest.grants import Grant
 from theater.manifest.model import Manifest
 from theater.runtime.program import Handlers, Program
+
+_Key = tuple[bytes, bool, str, tuple[str, ...]]
+"""Component, fuel or not, text of the manifest, types of its handlers."""
 
 
 class Programs:
@@ -21,6 +25,7 @@ class Programs:
         self._handlers = handlers
         self._cache_dir = cache_dir
         self._engines: dict[bool, Engine] = {}
+        self._bound: dict[_Key, tuple[dict[str, Grant], Program]] = {}
         self._lock = threading.Lock()
 
     def engine(self, fuel: bool) -> Engine:
@@ -46,11 +51,22 @@ class Programs:
         return self._handlers.load(engine, kept[1])
 
     def program(self, sha256: bytes, manifest: Manifest) -> Program:
-        """Bind a component to what its manifest grants."""
+        """Bind a component to what its manifest grants; actors of the same kind share what comes of it."""
         fuel = manifest.limits.fuel is not None
+        grants = self.grants(manifest)
+        types = tuple(entry.type for entry in manifest.handlers)
+        key = (sha256, fuel, manifest.text, types)
+        bound = self._bound.get(key)
+        if bound is not None and bound[0] == grants:
+            return bound[1]
         component = self.component(sha256, fuel)
         facts = self.engine(fuel).facts
-        return self._handlers.bind(component, manifest, self.grants(manifest), facts)
+        program = self._handlers.bind(component, manifest, grants, facts)
+        with self._lock:
+            if len(self._bound) >= PROGRAMS_MAX:
+                self._bound.clear()
+            self._bound[key] = (grants, program)
+        return program
 
     def grants(self, manifest: Manifest) -> dict[str, Grant]:
         """The effective grants of an actor without a parent: those that its manifest asks for."""
@@ -63,3 +79,4 @@ class Programs:
             for engine in self._engines.values():
                 engine.close()
             self._engines.clear()
+            self._bound.clear()
