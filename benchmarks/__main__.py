@@ -14,7 +14,7 @@ from benchmarks.comparison import compare, is_regression, show_differences
 from benchmarks.machine import this_machine
 from benchmarks.measure import BENCHMARKS
 from benchmarks.profiling import profile
-from benchmarks.report import Results, file_of, read, show, write
+from benchmarks.report import Results, file_of, markdown, read, show, write
 from benchmarks.runs import CACHE, Failure, Line, chosen, measure_here, run_apart
 
 PLAIN_WIDTH = 200
@@ -41,6 +41,9 @@ def main() -> int:
     differ.add_argument("before", type=Path)
     differ.add_argument("after", type=Path)
 
+    runs = commands.add_parser("markdown", help="results beside each other, for the README")
+    runs.add_argument("files", nargs="+", type=Path)
+
     look = commands.add_parser("profile", help="functions by time, for each kind of thread")
     look.add_argument("name", help="topic.name")
     look.add_argument("--gil", action="store_true", help="only who holds the interpreter's lock")
@@ -50,7 +53,7 @@ def main() -> int:
     commands.add_parser("list", help="name the benchmarks")
 
     given = parser.parse_args()
-    if given.command != "compare":  # which needs none of what is measured
+    if given.command not in ("compare", "markdown"):  # which need none of what is measured
         importlib.import_module("benchmarks.topics")
     match given.command:
         case "run":
@@ -59,6 +62,8 @@ def main() -> int:
             measure_here(BENCHMARKS[given.name], given.answer, quick=given.quick, cache=given.cache)
         case "compare":
             return _compare(given.before, given.after)
+        case "markdown":
+            print(markdown([read(file) for file in given.files]))
         case "profile":
             [benchmark, *more] = chosen([given.name])
             if more:

@@ -22,7 +22,7 @@ from benchmarks.runs import command_of
 SAMPLES_A_SECOND = 500
 NOT_OURS = ("importlib._bootstrap", "benchmarks/references.py", "benchmarks/peers.py", "pykka/")
 """Samples with one of these in their stack are of starting up, or of a reference."""
-MAIN = "main"
+UNNAMED = "threads without a name"
 
 
 @dataclass
@@ -68,7 +68,7 @@ def fold(stacks: Iterable[str]) -> dict[str, Thread]:
             continue
         frames, _, count = line.rpartition(" ")
         names = frames.split(";")
-        kind = _kind(names[0]) if names[0].startswith("thread (") else MAIN
+        kind = _kind(names[0]) if names[0].startswith("thread (") else UNNAMED
         functions = [
             _place(name) for name in names if not name.startswith(("thread (", "process "))
         ]
@@ -102,8 +102,8 @@ def report(threads: dict[str, Thread], functions: int = 25) -> str:
 
 def _kind(thread: str) -> str:
     """`thread (0x7F): theater-worker-3` is of the kind `theater-worker`."""
-    name = thread.partition(": ")[2] or MAIN
-    return name.rstrip("0123456789").rstrip("-_ ") or MAIN
+    name = thread.partition(": ")[2]
+    return name.rstrip("0123456789").rstrip("-_ ") or UNNAMED
 
 
 def _place(frame: str) -> str:

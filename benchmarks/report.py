@@ -1,4 +1,4 @@
-"""Results: as a file, as a table for people."""
+"""Results: as a file, as a table in a terminal, and several beside each other as Markdown."""
 
 from __future__ import annotations
 
@@ -66,6 +66,31 @@ def show(results: Results, console: Console) -> None:
     console.print(table)
     for failure in results.failures:
         console.print(f"[red]{failure.benchmark} failed[/red]: {failure.text}", highlight=False)
+
+
+def markdown(runs: Sequence[Results]) -> str:
+    """Several runs beside each other as a table for a README, the oldest first."""
+    runs = sorted(runs, key=lambda run: run.machine.at)
+    heads = [
+        f"{run.machine.at[:10]} {run.machine.revision}, load {run.machine.load}" for run in runs
+    ]
+    rows = [["figure", "target", *heads], ["---", "---:", *("---:" for _ in heads)]]
+    named = {line.figure: line for run in runs for line in run.lines}
+    for name, line in sorted(named.items()):
+        sign = "≥" if line.better == "more" else "≤"
+        target = "" if line.target is None else f"{sign} {number(line.target)} {line.unit}"
+        found = [next((each for each in run.lines if each.figure == name), None) for run in runs]
+        rows.append([f"`{name}`", target, *map(_cell, found)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cell(line: Line | None) -> str:
+    if line is None:
+        return ""
+    said = f"{number(line.ours.median)} {line.unit}"
+    if line.ours.cpu_us is not None:
+        said += f" ({number(line.ours.cpu_us)} µs)"
+    return f"**{said}**" if met(line) is False else said
 
 
 def met(line: Line) -> bool | None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -17,7 +18,7 @@ from benchmarks.comparison import (
     show_differences,
 )
 from benchmarks.machine import Machine
-from benchmarks.report import Results, read, show, write
+from benchmarks.report import Results, markdown, read, show, write
 from benchmarks.runs import Failure, Line, Measured
 
 ROOT = Path(__file__).parents[2]
@@ -168,6 +169,19 @@ def test_the_table_says_what_is_met_what_is_missed_and_what_failed():
     assert "missed" in bad
     assert "not installed" in bad
     assert any("it died" in row for row in rows)
+
+
+def test_runs_beside_each_other_stand_in_the_order_of_their_dates_and_missed_targets_are_bold():
+    early = Results(MACHINE, False, [line(measured(50, cpu_us=3.0))], [])
+    later = Results(
+        msgspec.structs.replace(MACHINE, at="2026-02-01T00:00:00+00:00", revision="def"),
+        False,
+        [line(measured(150))],
+        [],
+    )
+    head, _, row = markdown([later, early]).splitlines()
+    assert head.index("abc") < head.index("def")
+    assert row == "| `a.b.c` | ≥ 100 /s | **50 /s (3 µs)** | 150 /s |"
 
 
 def compared(before: Path, after: Path) -> subprocess.CompletedProcess[str]:
