@@ -62,13 +62,13 @@ def read(source: Source) -> Iterator[Event]:
     form = form_of(scanner.peek(_LOOK_BYTES))
     match form:
         case None:
-            return iter(())
+            return
         case Form.JSONL:
-            return jsonl.read_file(scanner)
+            yield from jsonl.read_file(scanner)
         case Form.BLOCKS:
-            return blocks.read(scanner)
+            yield from blocks.read(scanner)
         case Form.SEQUENCE:
-            return sequence.read(scanner)
+            yield from sequence.read(scanner)
         case _:
             assert_never(form)
 

@@ -39,7 +39,7 @@ def actor_argument(run: F) -> F:
     """Add the argument ACTOR; `-` reads it from standard input."""
     return click.argument(
         "actor",
-        callback=_actor,
+        callback=actor_or_stdin,
         help="Id, unique prefix of it, or name; - reads it from standard input.",
     )(run)
 
@@ -93,7 +93,8 @@ def message_body(data: str | None, file: Path | None) -> bytes:
     return data.encode("utf-8", "surrogateescape")
 
 
-def _actor(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+def actor_or_stdin(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return the text that an actor is named by; `-` stands for a line of standard input."""
     if value != "-":
         return value
     line = sys.stdin.readline(_ACTOR_CHARS_MAX).strip()

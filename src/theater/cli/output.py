@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import click
 import msgspec
+
+from theater.chain.jsonl import rfc3339
 
 STATUS_COLOURS = {
     "running": "green",
@@ -18,6 +19,7 @@ STATUS_COLOURS = {
     "stopping": "yellow",
     "stopped": "bright_black",
     "failed": "red",
+    "imported": "blue",
 }
 
 
@@ -70,8 +72,8 @@ def status_text(status: str) -> str:
 
 
 def time_text(micros: int) -> str:
-    """Return a time in UTC, to the second."""
-    return f"{datetime.fromtimestamp(micros / 1e6, UTC):%Y-%m-%d %H:%M:%S}"
+    """Return a time in UTC, to the second; any that an event can have."""
+    return rfc3339(micros).partition(".")[0].replace("T", " ")
 
 
 def printable(text: str) -> str:

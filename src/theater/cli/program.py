@@ -31,7 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stop": (f"{_HERE}.ending:stop", "Stop an actor."),
     "verify": (f"{_HERE}.proof:verify", "Recompute a chain: an actor's, or a file's."),
     "replay": (f"{_HERE}.proof:replay", "Run an actor's history again, without any effect."),
-    "export": (f"{_HERE}.history:export", "Write an actor's chain to files."),
+    "export": (f"{_HERE}.exchanging:export", "Write a chain to a file."),
+    "import": (f"{_HERE}.exchanging:import_", "Keep a chain file on the server and show it there."),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -12,12 +13,19 @@ import httpx2
 
 from theater.client import calls
 from theater.client.address import authorization, parse_address
-from theater.client.calls import Call
+from theater.client.calls import Call, Upload
 from theater.client.following import Following, behind_cursor, behind_seq
 from theater.errors import TimedOut, Unavailable
 from theater.ids import ACTOR_ID
 from theater.protocol.actors import ActorView, ServerView, StartRequest
-from theater.protocol.history import ActorEvent, EventLine, LogLine, ReplayView, VerifyView
+from theater.protocol.history import (
+    ActorEvent,
+    EventLine,
+    ImportView,
+    LogLine,
+    ReplayView,
+    VerifyView,
+)
 from theater.protocol.names import STREAM_CURSOR
 
 T = TypeVar("T")
@@ -207,6 +215,13 @@ class AsyncClient:
         """Have the chain re-executed, up to the event with seq `until`, without any effect."""
         return await self._call(calls.replay(actor, until))
 
+    async def import_chain(self, path: Path, *, actor: str | None = None) -> ImportView:
+        """Have a chain file of any form verified and kept, to be looked at like an ended actor.
+
+        `actor` is its id for a chain that doesn't say it any more.
+        """
+        return await self._call(calls.import_chain(path, actor))
+
     async def _call(self, call: Call[T]) -> T:
         response = await self._send(call, stream=False)
         if response.status_code >= 400 and call.method != "HEAD":
@@ -253,7 +268,7 @@ class AsyncClient:
             request = self._http.build_request(
                 call.method,
                 call.path,
-                content=call.body,
+                content=call.body if call.upload is None else _pieces(call.upload),
                 headers=call.headers,
                 timeout=call.timeout_s,
             )
@@ -269,3 +284,9 @@ class AsyncClient:
                     raise calls.unreachable(self.address, error) from None
                 await asyncio.sleep(0.1 * 2**attempt)
         raise AssertionError("unreachable")
+
+
+async def _pieces(upload: Upload) -> AsyncIterator[bytes]:
+    pieces = upload.pieces()
+    while piece := await asyncio.to_thread(next, pieces, b""):
+        yield piece

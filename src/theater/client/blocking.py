@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -21,7 +22,14 @@ from theater.client.following import Following, behind_cursor, behind_seq
 from theater.errors import TimedOut, Unavailable
 from theater.ids import ACTOR_ID
 from theater.protocol.actors import ActorView, ServerView, StartRequest
-from theater.protocol.history import ActorEvent, EventLine, LogLine, ReplayView, VerifyView
+from theater.protocol.history import (
+    ActorEvent,
+    EventLine,
+    ImportView,
+    LogLine,
+    ReplayView,
+    VerifyView,
+)
 from theater.protocol.names import STREAM_CURSOR
 
 T = TypeVar("T")
@@ -207,6 +215,13 @@ class Client:
         """Have the chain re-executed, up to the event with seq `until`, without any effect."""
         return self._call(calls.replay(actor, until))
 
+    def import_chain(self, path: Path, *, actor: str | None = None) -> ImportView:
+        """Have a chain file of any form verified and kept, to be looked at like an ended actor.
+
+        `actor` is its id for a chain that doesn't say it any more.
+        """
+        return self._call(calls.import_chain(path, actor))
+
     def _call(self, call: Call[T]) -> T:
         response, connection = self._open(call)
         try:
@@ -265,7 +280,10 @@ class Client:
             try:
                 try:
                     connection.request(
-                        call.method, call.path, call.body, {**self._headers, **call.headers}
+                        call.method,
+                        call.path,
+                        call.body if call.upload is None else call.upload.pieces(),
+                        {**self._headers, **call.headers},
                     )
                 except (BrokenPipeError, ConnectionResetError) as error:
                     # A server that refuses a body may have answered before it closed the connection.

@@ -7,15 +7,16 @@ the same Calls, so they can't come to mean different things.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from theater.errors import CodecError, NotFound, TheaterError, Unavailable
-from theater.limits import CLIENT_WAIT_MS_MAX
+from theater.errors import CodecError, NotFound, TheaterError, TooLarge, Unavailable, UsageError
+from theater.limits import CLIENT_WAIT_MS_MAX, IMPORT_BYTES_MAX, MIB
 from theater.protocol.actors import (
     ActorList,
     ActorView,
@@ -26,7 +27,7 @@ from theater.protocol.actors import (
     StopRequest,
 )
 from theater.protocol.errors import UNREADABLE, ErrorBody, error_of
-from theater.protocol.history import ReplayRequest, ReplayView, VerifyView
+from theater.protocol.history import ImportView, ReplayRequest, ReplayView, VerifyView
 from theater.protocol.names import API, BYTES, IDEMPOTENCY_KEY, JSON, JSON_LINES, NOW
 
 T = TypeVar("T")
@@ -37,7 +38,29 @@ COMPILE_S: Final = 300.0
 PROOF_S: Final = 3600.0
 REQUEST_S: Final = 3600.0
 STREAM_S: Final = 60.0
+_PIECE_BYTES: Final = 1 * MIB
 _MARGIN_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The first `size` bytes of a file: it may become longer while it is read."""
+
+    path: Path
+    size: int
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes; UsageError if they can't be read."""
+        left = self.size
+        try:
+            with self.path.open("rb") as file:
+                while left and (piece := file.read(min(left, _PIECE_BYTES))):
+                    yield piece
+                    left -= len(piece)
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+        if left:
+            raise UsageError(f"{self.path} became shorter while it was read; try again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +69,7 @@ class Call(Generic[T]):
 
     `timeout_s` bounds each wait for bytes. A call with `again` may be made again when a connection
     fails, because it changes nothing or carries a key under which the server does it once.
+    `upload` is a file whose bytes are the body.
     """
 
     method: str
@@ -55,6 +79,7 @@ class Call(Generic[T]):
     headers: dict[str, str] = field(default_factory=dict)
     timeout_s: float = ANSWER_S
     again: bool = False
+    upload: Upload | None = None
 
 
 def about() -> Call[ServerView]:
@@ -187,6 +212,29 @@ def replay(text: str, until: int | None) -> Call[ReplayView]:
     )
 
 
+def import_chain(path: Path, actor: str | None) -> Call[ImportView]:
+    """May be made again: the second time the server has the chain already."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if size > IMPORT_BYTES_MAX:
+        raise TooLarge(
+            f"{path} has {size} bytes; an imported chain has at most {IMPORT_BYTES_MAX}",
+            code="body.too_large",
+            bound=IMPORT_BYTES_MAX,
+        )
+    return Call(
+        "POST",
+        f"{API}/imports{_query(actor=actor)}",
+        _reader(ImportView),
+        headers={"content-type": BYTES, "content-length": str(size)},
+        timeout_s=PROOF_S,
+        again=True,
+        upload=Upload(path, size),
+    )
+
+
 def new_key() -> str:
     """Return a key that nobody used before."""
     return os.urandom(16).hex()
@@ -233,6 +281,10 @@ def unreachable(address: str, error: Exception) -> Unavailable:
         code="server.unreachable",
         address=address,
     )
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path} can't be read: {error.strerror or error}", code="file.unreadable")
 
 
 class _Broken(msgspec.Struct, frozen=True):

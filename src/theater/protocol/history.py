@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from theater.protocol.actors import ActorView
+
 if TYPE_CHECKING:
     from theater.chain.verify import Report
 
@@ -73,6 +75,18 @@ class VerifyView(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     complete: bool
     against: str
     problem: ProblemView | None
+
+
+class ImportView(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A chain that came as a file. `outcome` is what of it was `new`, `known` or `extended`.
+
+    `content` says whether the actor's manifest, component and last state are on the server too; a
+    chain file has only their hashes, and without them neither state nor replay can be had.
+    """
+
+    actor: ActorView
+    outcome: str
+    content: bool
 
 
 class DivergenceView(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

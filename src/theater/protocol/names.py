@@ -17,7 +17,7 @@ STREAM_CURSOR: Final = "theater-cursor"
 NOW: Final = "now"
 """Instead of a seq: what comes next."""
 
-ENDED: Final = frozenset({"stopped", "failed"})
+ENDED: Final = frozenset({"stopped", "failed", "imported"})
 """The statuses of an actor that does nothing more."""
 
 LOG_TYPES: Final = {

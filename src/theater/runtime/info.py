@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from theater.journal.records import ActorRow, ActorStatus, Answer
 from theater.runtime.actor import Actor
+from theater.runtime.imports import ImportFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +16,13 @@ class ActorInfo:
 
     `component` and `head` are hexadecimal; `started_at` is microseconds since the epoch; `events`
     is the length of the chain; `mailbox` counts messages that wait. `outcome` is the result it
-    ended with, or the error; None while it lives, and for an actor that was stopped.
+    ended with, or the error; None while it lives, and for an actor that was stopped. The status
+    `imported` is that of a chain that came as a file: its actor never ran here and never will.
     """
 
     id: str
     name: str
-    status: ActorStatus
+    status: ActorStatus | Literal["imported"]
     parent: str | None
     manifest_path: str
     component: str
@@ -62,4 +65,21 @@ def of_row(row: ActorRow) -> ActorInfo:
         row.tip.hash.hex(),
         0,
         row.outcome,
+    )
+
+
+def of_import(facts: ImportFacts) -> ActorInfo:
+    """Return what is known of an actor whose chain was imported."""
+    return ActorInfo(
+        facts.actor,
+        facts.name,
+        "imported",
+        facts.parent,
+        "",
+        facts.component,
+        facts.started_at,
+        facts.events,
+        facts.head,
+        0,
+        None,
     )

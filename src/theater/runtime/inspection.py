@@ -7,10 +7,13 @@ that was queued then is on disk; what is read on disk is read after that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from theater.chain import shapes
 from theater.chain.event import Event
+from theater.chain.scanner import Source
+from theater.chain.tip import Ref
 from theater.chain.verify import Report, Verifier
 from theater.errors import Conflict, NotFound
 from theater.handlers.grant_types import GRANT_TYPES
@@ -20,18 +23,37 @@ from theater.manifest import parse
 from theater.manifest.model import Limits
 from theater.runtime import opening
 from theater.runtime.feed import Feed
-from theater.runtime.info import ActorInfo, of_actor, of_row
+from theater.runtime.histories import Histories
+from theater.runtime.imports import ImportOutcome, Imports, KeptChain
+from theater.runtime.info import ActorInfo, of_actor, of_import, of_row
 from theater.runtime.programs import Programs
 from theater.runtime.replay import Loaded, Replay, ReplayReport
 from theater.runtime.router import Router
 from theater.runtime.subscription import Subscription
 
 
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did: the actor, what of its chain was new, and whether what it needs is here.
+
+    `content`: its manifest, its component and its last state are on this node, so that its state can
+    be shown and its history re-executed. A chain file has only their hashes.
+    """
+
+    actor: ActorInfo
+    outcome: ImportOutcome
+    content: bool
+
+
 class Inspection:
     """The reading half of a node."""
 
-    def __init__(self, journal: Journal, router: Router, programs: Programs) -> None:
+    def __init__(
+        self, journal: Journal, router: Router, programs: Programs, imports: Imports
+    ) -> None:
         self.journal: Final = journal
+        self.imports: Final = imports
+        self._histories: Final = Histories(journal, imports)
         self._router: Final = router
         self._programs: Final = programs
         self._feed: Final = Feed(journal.on_commit)
@@ -39,10 +61,18 @@ class Inspection:
     def find(self, text: str) -> str:
         """The id of the actor that a unique id prefix or a name means; NotFound or Conflict."""
         self._settle()
-        rows = self.journal.find_actors(text, 10)
-        exact = [row for row in rows if row.id == text]
-        living = [row for row in rows if row.status not in ("stopped", "failed")]
-        chosen = exact or living or rows
+        rows = [(row.id, row.name, str(row.status)) for row in self.journal.find_actors(text, 10)]
+        exact = [row for row in rows if row[0] == text]
+        living = [row for row in rows if row[2] not in ("stopped", "failed")]
+        chosen = exact or living
+        if not chosen and text:
+            own = {row[0] for row in rows}
+            chosen = rows + [
+                (each.actor, each.name, "imported")
+                for each in self.imports.find(text)
+                if each.actor not in own
+            ]
+            chosen = [row for row in chosen if row[0] == text] or chosen
         if not chosen or not text:
             raise NotFound(
                 f"there is no actor {text!r}; `theater list --all` shows every one",
@@ -50,13 +80,16 @@ class Inspection:
             )
         if len(chosen) > 1:
             raise Conflict(
-                f"{text!r} could be " + ", ".join(f"{row.id} ({row.name})" for row in chosen),
+                f"{text!r} could be "
+                + ", ".join(f"{id_} ({name})" for id_, name, _ in chosen[:10]),
                 code="actor.ambiguous",
             )
-        return chosen[0].id
+        return chosen[0][0]
 
     def list(self, *, ended: bool = False) -> list[ActorInfo]:
-        """The actors that live, in the order in which they were started; with `ended` all."""
+        """The actors that live, in the order in which they were started; with `ended` all, and behind
+        them those whose chains were imported.
+        """
         if not ended:
             actors = sorted(self._router.actors.values(), key=lambda actor: actor.number)
             told = [of_actor(actor) for actor in actors]
@@ -68,6 +101,8 @@ class Inspection:
         while rows := self.journal.actors(ended=True, after=after):
             found.extend(self._of_row(row) for row in rows)
             after = rows[-1].number
+        own = {info.id for info in found}
+        found.extend(of_import(each) for each in self.imports.all() if each.actor not in own)
         self._settle()
         return found
 
@@ -78,7 +113,14 @@ class Inspection:
             told = of_actor(living)
             self._settle()
             return told
-        return of_row(self._row(actor))
+        self._settle()
+        row = self.journal.actor(actor)
+        if row is not None:
+            return of_row(row)
+        facts = self.imports.get(actor)
+        if facts is None:
+            raise _nobody(actor)
+        return of_import(facts)
 
     def _of_row(self, row: ActorRow) -> ActorInfo:
         living = self._router.actors.get(row.id)
@@ -87,24 +129,34 @@ class Inspection:
     def state(self, actor: str, at: int | None = None) -> bytes | None:
         """The state of an actor, or the one that it had after the event at seq `at`."""
         row = self._row(actor)
-        ref = row.tip.state
-        if at is not None:
-            if not 0 <= at <= row.tip.seq:
-                raise NotFound(
-                    f"actor {actor} has events 0 to {row.tip.seq}, not {at}", code="event.not_found"
-                )
-            ref = opening.state_at(self.journal, actor, at)
+        seq = row.tip.seq if at is None else at
+        if not 0 <= seq <= row.tip.seq:
+            raise NotFound(
+                f"actor {actor} has events 0 to {row.tip.seq}, not {seq}", code="event.not_found"
+            )
+        own = row.number >= 0
+        ref = row.tip.state if own and at is None else self._state_at(actor, seq)
         if ref is None:
             return None
         kept = self.journal.content(ref[0])
         if kept is None:
-            raise NotFound("that state was pruned or redacted", code="state.gone")
+            raise NotFound(
+                "that state is not here: it was pruned or redacted"
+                if own
+                else "that state is not here: the chain came as a file, which has only its hash",
+                code="state.gone",
+            )
         return kept[1]
+
+    def _state_at(self, actor: str, seq: int) -> Ref | None:
+        return opening.state_at(
+            lambda start, limit: self._histories.events(actor, start, limit), seq
+        )
 
     def events(self, actor: str, start: int = 0, limit: int | None = None) -> Iterator[Event]:
         """The events of an actor from seq `start` on."""
         self._row(actor)
-        return self.journal.events(actor, start, limit)
+        return self._histories.events(actor, start, limit)
 
     def subscribe(
         self,
@@ -132,6 +184,7 @@ class Inspection:
             type=type,
             follow=follow,
             woken=woken,
+            chains=self._histories,
         )
 
     def content(self, digest: bytes) -> bytes | None:
@@ -145,40 +198,73 @@ class Inspection:
         return self.journal.on_commit(listener)
 
     def verify(self, actor: str) -> Report:
-        """Recompute an actor's chain and check its grammar, against the head that the journal has."""
+        """Recompute an actor's chain and check its grammar, against the head that the journal has.
+
+        Of an imported chain nothing here vouches for the end.
+        """
         row = self._row(actor)
         verifier = Verifier()
-        for event in self.journal.events(actor, 0, row.tip.seq + 1):
+        for event in self._histories.events(actor, 0, row.tip.seq + 1):
             if verifier.feed(event) is not None:
                 break
-        return verifier.finish(row.tip.hash)
+        return verifier.finish(row.tip.hash if row.number >= 0 else None)
 
     def replay(self, actor: str, *, until: int | None = None) -> ReplayReport:
         """Re-execute an actor's whole history; no effect is performed."""
         row = self._row(actor)
 
         def history(seq: int) -> Iterator[Event]:
-            return self.journal.events(actor, 0, seq + 1)
+            return self._histories.events(actor, 0, seq + 1)
 
-        return Replay(self.journal, self._load, history).run(
-            self.journal.events(actor, 0, row.tip.seq + 1), until
+        return Replay(self.journal, self._load, history).run(history(row.tip.seq), until)
+
+    def import_chain(self, source: Source, *, actor: str | None = None) -> ImportReport:
+        """Verify a chain file and keep it, to be looked at like an actor that ended.
+
+        `actor` is its id where the chain doesn't say it any more. Errors are those of `Imports.add`.
+        """
+        self._settle()
+        found, outcome = self.imports.add(source, actor, self._own)
+        info = self.info(found)
+        return ImportReport(info, outcome, self._has_content(found))
+
+    def _own(self, actor: str) -> KeptChain | None:
+        row = self.journal.actor(actor)
+        if row is None:
+            return None
+        return KeptChain(
+            row.tip.seq + 1, lambda start, limit: self.journal.events(actor, start, limit)
         )
+
+    def _has_content(self, actor: str) -> bool:
+        row = self._row(actor)
+        state = row.tip.state if row.number >= 0 else self._state_at(actor, row.tip.seq)
+        needed = [row.manifest[0], row.component, *([] if state is None else [state[0]])]
+        return all(self.journal.has_content(digest) for digest in needed)
 
     def _load(self, start: shapes.Start) -> Loaded:
         kept = self.journal.content(start.manifest[0])
         if kept is None:
-            raise NotFound("the manifest of this chain is gone", code="replay.gone")
+            raise NotFound(
+                "the manifest of this chain is not here: it is gone, or the chain came as a file, "
+                "which has only its hash",
+                code="replay.gone",
+            )
         manifest = parse(kept[1].decode(), grant_types=GRANT_TYPES)
         program = self._programs.program(start.component, manifest)
         return Loaded(program, Limits.of_map(start.limits))
 
     def _row(self, actor: str) -> ActorRow:
         self._settle()
-        row = self.journal.actor(actor)
+        row = self._histories.actor(actor)
         if row is None:
-            raise NotFound(f"there is no actor {actor}", code="actor.not_found")
+            raise _nobody(actor)
         return row
 
     def _settle(self) -> None:
         """Wait until all that was queued is on disk: a read tells nothing that could be lost."""
         self.journal.wait(self.journal.appended())
+
+
+def _nobody(actor: str) -> NotFound:
+    return NotFound(f"there is no actor {actor}", code="actor.not_found")

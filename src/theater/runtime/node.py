@@ -53,6 +53,7 @@ from theater.runtime.chain_saving import ChainSaving
 from theater.runtime.content import keep
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
+from theater.runtime.imports import Imports
 from theater.runtime.info import ActorInfo, of_actor
 from theater.runtime.inspection import Inspection
 from theater.runtime.lifecycle import run_actor
@@ -92,7 +93,12 @@ class Node(Inspection):
         dispatcher = Dispatcher(settings.workers, settings.workers_max)
         router = Router(journal, dispatcher, settings.clock)
         handlers = standard_handlers(router, journal, settings.secrets)
-        super().__init__(journal, router, Programs(journal, handlers, settings.cache_dir))
+        super().__init__(
+            journal,
+            router,
+            Programs(journal, handlers, settings.cache_dir),
+            Imports(None if data_dir is None else data_dir / "imports"),
+        )
         self._settings = settings
         self._dispatcher = dispatcher
         pool = RandomPool(settings.random)

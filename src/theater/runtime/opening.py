@@ -7,7 +7,7 @@ enough. Interrupted calls are taken up by the workers, once the node is open.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
@@ -93,12 +93,12 @@ def first_event(at: int, data: bytes, state: Ref | None) -> tuple[Event, Tip]:
     return event, Tip(0, at, event.hash, state)
 
 
-def state_at(journal: Journal, actor: str, seq: int) -> Ref | None:
+def state_at(events: Callable[[int, int], Iterable[Event]], seq: int) -> Ref | None:
     """Return the ref of the state after an event, looking backwards for what last set it."""
     stop = seq + 1
     while stop > 0:
         start = max(0, stop - STEP_BACK)
-        for event in reversed(list(journal.events(actor, start, stop - start))):
+        for event in reversed(list(events(start, stop - start))):
             if event.data is None:
                 continue
             form = shapes.parse(event.type, event.data)

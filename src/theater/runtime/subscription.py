@@ -68,11 +68,20 @@ class _Source(Protocol):
         ...
 
 
+class Chains(Protocol):
+    """Where chains are read: a journal, or more than that."""
+
+    def actor(self, actor: str) -> ActorRow | None: ...
+
+    def events(self, actor: str, start: int, limit: int | None) -> Iterator[Event]: ...
+
+
 class Subscription:
     """What a subscriber has still to be given. Iterate over it, in a thread or in a coroutine.
 
     `take` is for doors with a pace of their own: it reads from disk, so not in an event loop. One
-    subscriber's thread at a time; `close` from any.
+    subscriber's thread at a time; `close` from any. `chains` are those that actors are looked up in,
+    if there are more than the journal's.
     """
 
     def __init__(
@@ -86,6 +95,7 @@ class Subscription:
         type: str | None = None,
         follow: bool = True,
         woken: Callable[[], None] | None = None,
+        chains: Chains | None = None,
     ) -> None:
         if len(actors) > SUBSCRIPTION_ACTORS_MAX or len(set(actors)) != len(actors):
             raise UsageError(
@@ -113,7 +123,7 @@ class Subscription:
             feed.listen(self._listening, self._grew)
         try:
             if actors:
-                self._source = _Chains(journal, actors, start, places, follow)
+                self._source = _Chains(chains or journal, actors, start, places, follow)
             else:
                 self._source = _Everything(journal, start, places, follow)
         except BaseException:
@@ -226,13 +236,13 @@ class _Chains:
 
     def __init__(
         self,
-        journal: Journal,
+        chains: Chains,
         actors: Sequence[str],
         start: int | None,
         places: Sequence[int] | None,
         follow: bool,
     ) -> None:
-        self._journal = journal
+        self._histories = chains
         self._chains: dict[str, _Chain] = {}
         for index, actor in enumerate(actors):
             end = self._row(actor).tip.seq + 1
@@ -272,7 +282,7 @@ class _Chains:
         try:
             if chain.next < end:
                 most = min(events, end - chain.next)
-                for event in self._journal.events(chain.actor, chain.next, most):
+                for event in self._histories.events(chain.actor, chain.next, most):
                     chain.next = event.seq + 1
                     yield chain.actor, event
         finally:
@@ -282,7 +292,7 @@ class _Chains:
                 chain.over = True
 
     def _row(self, actor: str) -> ActorRow:
-        row = self._journal.actor(actor)
+        row = self._histories.actor(actor)
         if row is None:
             raise NotFound(f"there is no actor {actor}", code="actor.not_found")
         return row

@@ -12,24 +12,30 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from typing import TypeVar
 
-from theater.errors import TimedOut, UsageError
+from theater.errors import TimedOut, Unavailable, UsageError
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.ids import ACTOR_ID
-from theater.limits import SUBSCRIPTION_BEAT_S
+from theater.limits import IMPORTS_AT_ONCE_MAX, MIB, SUBSCRIPTION_BEAT_S
 from theater.manifest import parse
 from theater.protocol.actors import ActorView, StartRequest
-from theater.protocol.history import ReplayView, VerifyView, verify_view
+from theater.protocol.history import ImportView, ReplayView, VerifyView, verify_view
+from theater.runtime.imports import unwritable
 from theater.runtime.info import ActorInfo
+from theater.runtime.inspection import ImportReport
 from theater.runtime.node import Node
 from theater.runtime.subscription import Subscription, Taken
 from theater.server.bridge import Bridge
 from theater.server.feed import Feed, stopping
-from theater.server.views import actor_view, replay_view
+from theater.server.views import actor_view, import_view, replay_view
 
 T = TypeVar("T")
+
+_UPLOAD_BYTES = 1 * MIB
 Render = Callable[[Taken], bytes]
 
 
@@ -55,6 +61,7 @@ class Dispatch:
         self._readers = ThreadPoolExecutor(8, "theater-read")
         # Subscribers queue among themselves, so that many of them don't keep everyone else waiting.
         self._followers = ThreadPoolExecutor(2, "theater-feed")
+        self._importing = 0
         self._endings: dict[str, Future[ActorInfo]] = {}
         # Compiling and re-executing keep a core busy for seconds: they queue among themselves.
         self._labourers = ThreadPoolExecutor(2, "theater-work")
@@ -172,6 +179,36 @@ class Dispatch:
     async def replay(self, actor: str, until: int | None) -> ReplayView:
         found = await self.actor_id(actor)
         return replay_view(await self._work(lambda: self._node.replay(found, until=until)))
+
+    async def import_chain(self, pieces: AsyncIterator[bytes], actor: str | None) -> ImportView:
+        """Keep a chain file that comes in pieces; `actor` is its id where the chain doesn't say it."""
+        if self._importing >= IMPORTS_AT_ONCE_MAX:
+            raise Unavailable(
+                f"{IMPORTS_AT_ONCE_MAX} chains are being imported already; try again later",
+                code="import.busy",
+            )
+        self._importing += 1
+        path = None
+        try:
+            path = await self._read(self._node.imports.draft_path)
+            await self._upload(path, pieces)
+            return import_view(await self._work(lambda: self._import(path, actor)))
+        except OSError as error:
+            raise unwritable(error) from error
+        finally:
+            self._importing -= 1
+            if path is not None:
+                path.unlink(missing_ok=True)
+
+    async def _upload(self, path: Path, pieces: AsyncIterator[bytes]) -> None:
+        with await self._read(lambda: path.open("xb", buffering=_UPLOAD_BYTES)) as file:
+            async for piece in pieces:
+                await self._read(partial(file.write, piece))
+            await self._read(file.flush)
+
+    def _import(self, path: Path, actor: str | None) -> ImportReport:
+        with path.open("rb") as file:
+            return self._node.import_chain(file, actor=actor)
 
     def content_nowait(self, digest: bytes) -> bytes | None:
         """Return content; for the `render` of `subscribed`, which runs on a reader's thread."""

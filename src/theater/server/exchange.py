@@ -141,6 +141,24 @@ class Exchange:
             raise _too_large(bound)
         return b"".join(pieces)
 
+    async def pieces(self, bound: int) -> AsyncIterator[bytes]:
+        """Yield the body as it comes; TooLarge once it is, or says that it will be, above `bound`."""
+        announced = self.head.get(b"content-length")
+        if announced is not None and int(announced) > bound:
+            raise _too_large(bound)
+        size = 0
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                raise ClientGone
+            more = message.get("more_body", False)
+            size += len(message["body"])
+            if size > bound:
+                raise _too_large(bound)
+            yield message["body"]
+        self._body_read = True
+
     async def read(self, shape: type[T], bound: int) -> T:
         """Return the body as one of the protocol's shapes; an empty one as the shape's defaults."""
         body = await self.body(bound)

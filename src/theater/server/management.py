@@ -6,7 +6,13 @@ import re
 
 from theater import __version__
 from theater.errors import UsageError
-from theater.limits import CLIENT_WAIT_MS_MAX, COMPONENT_BYTES_MAX, MIB, START_BODY_BYTES_MAX
+from theater.limits import (
+    CLIENT_WAIT_MS_MAX,
+    COMPONENT_BYTES_MAX,
+    IMPORT_BYTES_MAX,
+    MIB,
+    START_BODY_BYTES_MAX,
+)
 from theater.protocol.actors import (
     ActorList,
     ComponentReceipt,
@@ -89,6 +95,13 @@ async def wait(exchange: Exchange, dispatch: Dispatch) -> None:
             code="query.invalid",
         )
     await exchange.answer_json(await dispatch.wait(exchange.path("actor"), timeout_ms / 1000))
+
+
+async def import_chain(exchange: Exchange, dispatch: Dispatch) -> None:
+    """Keep a chain that comes as a file of any form; 201 if anything of it was new, else 200."""
+    actor = exchange.query("actor").get("actor")
+    found = await dispatch.import_chain(exchange.pieces(IMPORT_BYTES_MAX), actor)
+    await exchange.answer_json(found, 200 if found.outcome == "known" else 201)
 
 
 async def verify(exchange: Exchange, dispatch: Dispatch) -> None:

@@ -19,6 +19,7 @@ from theater.protocol.actors import (
 from theater.protocol.history import (
     ActorEvent,
     EventLine,
+    ImportView,
     LogLine,
     ReplayRequest,
     ReplayView,
@@ -96,6 +97,15 @@ ROUTES: Final = (
         "All living actors",
         {200: _json(ActorList)},
         query={"ended": "true: those that ended too"},
+    ),
+    Route(
+        "POST",
+        f"{API}/imports",
+        management.import_chain,
+        "Keep a chain that comes as a file, to be looked at like an actor that ended",
+        {200: _json(ImportView), 201: _json(ImportView)},
+        body=_RAW,
+        query={"actor": "the actor's id, where the chain doesn't say it any more"},
     ),
     Route("GET", _ACTOR, management.actor, "One actor", {200: _json(ActorView)}),
     Route(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from theater.protocol.actors import ActorView, outcome
-from theater.protocol.history import DivergenceView, ReplayView
+from theater.protocol.history import DivergenceView, ImportView, ReplayView
 from theater.runtime.info import ActorInfo
+from theater.runtime.inspection import ImportReport
 from theater.runtime.replay import ReplayReport
 
 
@@ -22,6 +23,13 @@ def actor_view(info: ActorInfo) -> ActorView:
         head=info.head,
         mailbox=info.mailbox,
         outcome=outcome(info.outcome.ok, info.outcome.body) if info.outcome else None,
+    )
+
+
+def import_view(report: ImportReport) -> ImportView:
+    """Return what an import did."""
+    return ImportView(
+        actor=actor_view(report.actor), outcome=report.outcome, content=report.content
     )
 
 

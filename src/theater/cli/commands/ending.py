@@ -58,7 +58,7 @@ def stop(
 def leave_with_outcome(actor: ActorView, *, as_json: bool) -> NoReturn:
     """Print what an ended actor left, and end as it did."""
     outcome = actor.outcome
-    well = actor.status == "stopped" if outcome is None else outcome.ok
+    well = actor.status != "failed" if outcome is None else outcome.ok
     if as_json:
         print_json(actor)
     elif outcome is not None and outcome.ok:

@@ -1,17 +1,23 @@
-"""`theater events`, `logs`, `export`: what an actor's chain says."""
+"""`theater events`, `logs`: what an actor's chain says."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 
 import click
 
+from theater.chain import jsonl
+from theater.chain.event import Event
+from theater.cli.chain_files import file_of, reading
 from theater.cli.command import command
-from theater.cli.options import actor_argument, as_json, connect, on_server
-from theater.cli.output import print_json, printable, progress, text_of, time_text
+from theater.cli.options import actor_argument, actor_or_stdin, as_json, connect, on_server
+from theater.cli.output import print_json, printable, text_of, time_text
 from theater.client.calls import decoded
 from theater.protocol.history import EventLine, LogLine
 
@@ -25,9 +31,14 @@ _COLOURS = {"log": None, "stdout": None, "stderr": "yellow"}
         "theater events counter",
         "theater events counter --from 100 --type 'theater:simple/store/*'",
         "theater events counter --follow --format jsonl",
+        "theater events chains/7f3a.jsonl --type wasm-error",
     ]
 )
-@actor_argument
+@click.argument(
+    "target",
+    callback=actor_or_stdin,
+    help="An actor (- reads its id from standard input), or a chain file.",
+)
 @click.option(
     "--from", "start", type=click.IntRange(0), default=0, help="The first event's number."
 )
@@ -45,7 +56,7 @@ _COLOURS = {"log": None, "stdout": None, "stderr": "yellow"}
 @on_server
 @as_json("the same as --format jsonl")
 def events(
-    actor: str,
+    target: str,
     start: int,
     limit: int | None,
     type_: str | None,
@@ -55,16 +66,34 @@ def events(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Print an actor's events, oldest first."""
-    with connect(address, data_dir) as client:
-        lines = client.event_lines(actor, start=start, limit=limit, type=type_, follow=follow)
-        if as_json or form == "jsonl":
-            for line in lines:
-                click.echo(line)
-            return
-        show = compact if form == "compact" else pretty
+    """Print the events of an actor or of a chain file, oldest first."""
+    path = file_of(target)
+    if path is not None and follow:
+        raise click.UsageError("--follow is for actors; a file has what it has.")
+    with ExitStack() as stack:
+        if path is None:
+            client = stack.enter_context(connect(address, data_dir))
+            lines = client.event_lines(target, start=start, limit=limit, type=type_, follow=follow)
+        else:
+            lines = _chosen(stack.enter_context(reading(path)), start, limit, type_)
+        show: Callable[[EventLine], str] = compact if form == "compact" else pretty
         for line in lines:
-            click.echo(show(decoded(line, EventLine)))
+            if as_json or form == "jsonl":
+                click.echo(line)
+            else:
+                click.echo(show(decoded(line, EventLine)))
+
+
+def _chosen(
+    events: Iterator[Event], start: int, limit: int | None, pattern: str | None
+) -> Iterator[bytes]:
+    """The lines of those events of a file that a server would give."""
+    lines = (
+        jsonl.line(event).removesuffix(b"\n")
+        for event in events
+        if event.seq >= start and (pattern is None or fnmatchcase(event.type, pattern))
+    )
+    return islice(lines, limit)
 
 
 @command(
@@ -88,51 +117,6 @@ def logs(
                 print_json(line)
             else:
                 print_log_line(line)
-
-
-@command(examples=["theater export counter", "theater export counter -o chains --json"])
-@actor_argument
-@click.option(
-    "--output",
-    "-o",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=".",
-    help="Where to write. Default: here.",
-)
-@on_server
-@as_json("the paths written")
-def export(
-    actor: str, folder: Path, address: str | None, data_dir: Path | None, as_json: bool
-) -> None:
-    """Write an actor's chain as JSON lines, with a meta.json beside it.
-
-    `theater verify` checks what was written, anywhere and without a server.
-    """
-    with connect(address, data_dir) as client:
-        found = client.actor(actor)
-        folder.mkdir(parents=True, exist_ok=True)
-        chain = folder / f"{found.id}.jsonl"
-        meta = folder / f"{found.id}.meta.json"
-        draft = chain.with_suffix(".jsonl.part")
-        count = 0
-        with draft.open("wb") as file, progress("exporting", found.events) as advance:
-            for line in client.event_lines(found.id):
-                file.write(line + b"\n")
-                count += 1
-                advance()
-    draft.replace(chain)
-    written = {
-        "actor_id": found.id,
-        "actor_name": found.name,
-        "manifest_path": found.manifest_path,
-        "started_at": found.started_at // 1_000_000,
-    }
-    meta.write_text(json.dumps(written, ensure_ascii=False) + "\n")
-    if as_json:
-        print_json({"chain": str(chain), "meta": str(meta), "events": count})
-    else:
-        click.echo(f"{chain}  {count} events")
 
 
 def print_log_line(line: LogLine, write: Callable[[str], None] = click.echo) -> None:

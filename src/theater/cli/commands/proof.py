@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -10,7 +10,9 @@ import msgspec
 
 from theater.chain import jsonl
 from theater.chain.event import Event
+from theater.chain.files import SUFFIXES
 from theater.chain.verify import Verifier
+from theater.cli.chain_files import chains_below, reading
 from theater.cli.command import command
 from theater.cli.exits import FAILED
 from theater.cli.options import as_json, connect, on_server
@@ -29,10 +31,13 @@ _AGAINST = {
     examples=[
         "theater verify counter",
         "theater verify chains/7f3a.jsonl --head 9c1e…",
+        "theater verify chains/7f3a.cborseq",
         "theater verify chains/ --json",
     ]
 )
-@click.argument("target", help="An actor, an exported chain, or a folder of them.")
+@click.argument(
+    "target", help="An actor, a chain file of any form, or a folder with some below it."
+)
 @click.option("--head", metavar="HEX", help="The hash that the last event must have.")
 @on_server
 @as_json("the report")
@@ -47,7 +52,7 @@ def verify(
     trusted = None if head is None else _digest(head)
     path = Path(target)
     # A folder that has an actor's name and no chain in it is not what was meant.
-    if path.is_dir() and (path.name != target or any(path.glob("*.jsonl"))):
+    if path.is_dir() and (path.name != target or chains_below(path)):
         _verify_folder(path, trusted, as_json)
         return
     if path.is_file():
@@ -57,7 +62,7 @@ def verify(
             report = client.verify(target)
     else:
         with connect(address, data_dir) as client:
-            report = _verify_lines(client.event_lines(target), trusted)
+            report = _verify_events(jsonl.read(client.event_lines(target)), trusted)
     if as_json:
         print_json(report)
     else:
@@ -109,9 +114,11 @@ def replay(
 
 
 def _verify_folder(folder: Path, head: bytes | None, as_json: bool) -> None:
-    paths = sorted(folder.glob("*.jsonl"))
+    paths = chains_below(folder)
     if not paths:
-        raise NotFound(f"there is no chain (*.jsonl) in {folder}", code="chain.not_found")
+        raise NotFound(
+            f"there is no chain (*{', *'.join(SUFFIXES)}) below {folder}", code="chain.not_found"
+        )
     if head is not None and len(paths) > 1:
         raise UsageError(f"--head is of one chain; {folder} has {len(paths)}")
     reports = {str(path): _verify_file(path, head) for path in paths}
@@ -125,15 +132,15 @@ def _verify_folder(folder: Path, head: bytes | None, as_json: bool) -> None:
 
 
 def _verify_file(path: Path, head: bytes | None) -> VerifyView:
-    with path.open("rb") as file, working(f"verifying {path}"):
-        return _verify_lines(file, head)
+    with reading(path) as events, working(f"verifying {path}"):
+        return _verify_events(events, head)
 
 
-def _verify_lines(lines: Iterable[bytes], head: bytes | None) -> VerifyView:
+def _verify_events(events: Iterator[Event], head: bytes | None) -> VerifyView:
     verifier = Verifier()
     seen = 0
     try:
-        for event in jsonl.read(lines):
+        for event in events:
             seen += 1
             if verifier.feed(event) is not None:
                 break
@@ -154,8 +161,8 @@ def _end_of(path: Path, until: int | None) -> tuple[str, Event]:
 
     actor: str | None = None
     last: Event | None = None
-    with path.open("rb") as file:
-        for event in jsonl.read(file):
+    with reading(path) as events:
+        for event in events:
             if actor is None and event.data is not None:
                 start = shapes.parse(event.type, event.data)
                 actor = start.actor if isinstance(start, shapes.Start) else ""
