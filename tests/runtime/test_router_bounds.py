@@ -220,7 +220,7 @@ def test_every_start_that_a_closing_node_did_not_get_to_is_told(
 ) -> None:
     with theater(tmp_path / "data", NodeSettings(cache_dir=cache_dir)) as stage:
         digest = stage.node.add_component(guest("counter"))
-        starts = [stage.node.start(manifest("counter"), component=digest) for _ in range(40)]
+        starts = [stage.node.start(manifest("counter"), component=digest) for _ in range(400)]
         stage.node.close()
         told = [start.exception(WAIT_S) for start in starts]
     assert any(isinstance(error, Unavailable) for error in told)

@@ -180,14 +180,17 @@ class Handlers:
         if unknown:
             raise _unknown(unknown, tables)
         functions = tuple(self._function(each, tables) for each in component.imports)
+        # A handler of which nothing is imported has nothing to finish, release or drop.
+        used = {self._type_of.get(canonical(each.interface)) for each in component.imports}
+        called = [handler for handler in active if handler.type in used]
         finishing = tuple(
-            cast(Finishing, handler).finish for handler in active if isinstance(handler, Finishing)
+            cast(Finishing, handler).finish for handler in called if isinstance(handler, Finishing)
         )
         releasing = tuple(
-            cast(Releasing, handler).release for handler in active if isinstance(handler, Releasing)
+            cast(Releasing, handler).release for handler in called if isinstance(handler, Releasing)
         )
         dropping = tuple(
-            cast(Dropping, handler).drop for handler in active if isinstance(handler, Dropping)
+            cast(Dropping, handler).drop for handler in called if isinstance(handler, Dropping)
         )
 
         def drop(memory: dict[str, object], resource: str, number: int) -> None:

@@ -210,7 +210,9 @@ class Router:
 
     def _fill(self, receiver: Actor, message: Message) -> None:
         if receiver.mailbox.fill(message):
-            self.wake(receiver)
+            # Whoever has the actor now looks, under the mailbox's lock, for what was put in before.
+            if not receiver.scheduled:
+                self.wake(receiver)
         else:
             self.fail_message(
                 message, "actor.stopped", "the actor ended before it took the message"

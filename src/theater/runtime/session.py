@@ -321,11 +321,11 @@ class Session:
         *,
         trap: str | None = None,
     ) -> None:
-        steps = self._steps
+        steps, salt = self._steps, self._salt
         data = shapes.host(
-            self._salt(),
-            None if input is None else self._part(input, steps),
-            None if output is None else self._part(output, steps),
+            salt(),
+            None if input is None else as_part(input, salt, steps),
+            None if output is None else as_part(output, salt, steps),
             trap=trap,
             facts=self.facts or None,
         )
