@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -218,12 +219,26 @@ def test_nobody_waits_for_a_node_that_has_closed() -> None:
 def test_every_start_that_a_closing_node_did_not_get_to_is_told(
     tmp_path: Path, cache_dir: Path
 ) -> None:
-    with theater(tmp_path / "data", NodeSettings(cache_dir=cache_dir)) as stage:
+    held, gate = threading.Event(), threading.Event()
+
+    def draw(length: int) -> bytes:
+        if held.is_set():
+            assert gate.wait(WAIT_S)
+        return os.urandom(length)
+
+    settings = NodeSettings(cache_dir=cache_dir, random=draw)
+    with theater(tmp_path / "data", settings) as stage:
         digest = stage.node.add_component(guest("counter"))
+        held.set()  # every start comes to need randomness, and none gets further
         starts = [stage.node.start(manifest("counter"), component=digest) for _ in range(400)]
-        stage.node.close()
+        closing = threading.Thread(target=stage.node.close)
+        closing.start()
+        last = starts[-1].exception(WAIT_S)
+        gate.set()
+        closing.join(WAIT_S)
         told = [start.exception(WAIT_S) for start in starts]
-    assert any(isinstance(error, Unavailable) for error in told)
+    assert isinstance(last, Unavailable)
+    assert all(error is None or isinstance(error, Unavailable) for error in told)
 
 
 # Storage
