@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
+import msgspec
 from rich.console import Console
 
 from benchmarks.comparison import compare, is_regression, show_differences
@@ -101,6 +102,9 @@ def _run(given: argparse.Namespace) -> int:
             failures.append(ended)
         else:
             lines.extend(ended)
+    if this_machine().revision != machine.revision:
+        print("the working copy changed while it was measured", file=sys.stderr)
+        machine = msgspec.structs.replace(machine, changed=True)
     results = Results(machine, given.quick, lines, failures)
     show(results, console)
     output = given.output or (None if given.quick or given.only else file_of(machine))

@@ -15,7 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where and when something was measured. `load` is the mean of the last minute, before it."""
+    """Where and when something was measured. `load` is the mean of the last minute, before it.
+
+    `changed`: what was measured is not, or not all of it, what the revision has.
+    """
 
     at: str
     revision: str
