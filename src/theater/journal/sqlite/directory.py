@@ -178,9 +178,10 @@ def _check_journal(path: Path) -> None:
 def _write_format(file: Path) -> None:
     draft = file.with_suffix(".new")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(handle, f"{FORMAT_LINE}{FORMAT}\n".encode())
+    # Not os.write: on a disk that is nearly full it writes a part and says so in a number only.
+    with os.fdopen(handle, "wb", buffering=0) as opened:
+        left = memoryview(f"{FORMAT_LINE}{FORMAT}\n".encode())
+        while left:
+            left = left[opened.write(left) :]
         os.fsync(handle)
-    finally:
-        os.close(handle)
     draft.rename(file)
