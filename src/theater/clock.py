@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+_TIME_NS_MAX: Final = 2**63 - 1
 
 
 class Clock(Protocol):
@@ -24,7 +26,8 @@ class SystemClock:
     __slots__ = ()
 
     def wall_us(self) -> int:
-        return time.time_ns() // 1000
+        # What a chain and a database can hold, also in nanoseconds: 1970 to 2262.
+        return min(max(time.time_ns(), 0), _TIME_NS_MAX) // 1000
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -23,7 +23,7 @@ from theater.chain import shapes
 from theater.chain.event import Event
 from theater.chain.tip import Ref
 from theater.engine import EndCall, Ended, GuestError, Outcome, Returned, live_instances
-from theater.errors import Unavailable
+from theater.errors import IntegrityError, Unavailable
 from theater.handlers.port import Waiting
 from theater.journal.records import (
     Answer,
@@ -418,9 +418,9 @@ class Execution:
         """The step that ends a wait; it is forgotten with the record that the step stands in."""
         return (CloseWait(ids.message_id(derived)),)
 
-    def sleep_until(self, wall_ns: int) -> None:
+    def sleep_until(self, wall_ns: int, at_most_ns: int) -> None:
         """Wait for real until a wall time, or until the call is killed; not again what was slept."""
-        left = wall_ns / 1e9 - self._services.clock.wall_us() / 1e6
+        left = min(wall_ns / 1e9 - self._services.clock.wall_us() / 1e6, at_most_ns / 1e9)
         if left > 0:
             cancelled = self._cancelled = threading.Event()
             if self.killed is not None:
@@ -468,7 +468,9 @@ def fresh_instance(services: Services, actor: Actor) -> LiveInstance:
 def _load(services: Services, actor: Actor) -> Program:
     try:
         return services.program(actor)
-    except OSError as error:
+    except (OSError, IntegrityError) as error:
+        # Its file may come back, with a disk that was not there or from a backup. What the actor was
+        # and what waits for it must not be given up before.
         raise Unavailable(
             f"the component of actor {actor.id} can't be loaded now: {error}",
             code="component.unavailable",

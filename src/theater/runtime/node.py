@@ -100,6 +100,7 @@ class Node(Inspection):
             Imports(None if data_dir is None else data_dir / "imports"),
         )
         self._settings = settings
+        self._opened = settings.clock.wall_us(), settings.clock.monotonic()
         self._dispatcher = dispatcher
         pool = RandomPool(settings.random)
         self._random = pool.take
@@ -507,8 +508,11 @@ class Node(Inspection):
         self._timers.after(SWEEP_S, self._sweep)
 
     def _forget_keys(self) -> None:
-        before = self._settings.clock.wall_us() - limits.ANSWER_KEPT_S * 1_000_000
-        self.journal.forget_keys(before)
+        # A wall clock that is set forward must not make keys older than they are.
+        clock = self._settings.clock
+        opened_us, opened_s = self._opened
+        now_us = min(clock.wall_us(), opened_us + round((clock.monotonic() - opened_s) * 1_000_000))
+        self.journal.forget_keys(now_us - limits.ANSWER_KEPT_S * 1_000_000)
         self._timers.after(FORGET_S, self._forget_keys)
 
     def passivate(self, actor: str) -> bool:

@@ -59,8 +59,11 @@ class LiveCall(Protocol):
         """The steps that end a wait, for the record of its host call's event."""
         ...
 
-    def sleep_until(self, wall_ns: int) -> None:
-        """Wait for real until a wall time, nanoseconds since the epoch, or until the call is killed."""
+    def sleep_until(self, wall_ns: int, at_most_ns: int) -> None:
+        """Wait for real until a wall time, nanoseconds since the epoch, or until the call is killed.
+
+        Not longer than `at_most_ns`: the wall clock may have been set back since the call began.
+        """
         ...
 
     def outstanding(self) -> list[str]:

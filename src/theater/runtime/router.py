@@ -240,7 +240,7 @@ class Router:
             except TheaterError as error:
                 return refusal(error.code, error.message)
         else:
-            self._waits.attach(wait, asking.wait, self._away_us())
+            self._waits.attach(wait, asking.wait, self._away_us(), waiting.timeout_ms)
         return self._waits.answer(
             wait, asking, lambda: self._abandon(waiting.receiver, asking.wait, "request.timed_out")
         )

@@ -388,7 +388,7 @@ class Session:
         """Advance the virtual clock; waits for real where the call is live."""
         self.slept_ns += duration
         if self._next >= len(self._recorded) and self._live is not None:
-            self._live.sleep_until(self.now_ns())
+            self._live.sleep_until(self.now_ns(), duration)
             if self._live.killed is not None:
                 raise EndCall(self._live.killed, None, "the call was killed")
 

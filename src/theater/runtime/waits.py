@@ -104,8 +104,11 @@ class Waits:
         )
         return wait, (opened, Enqueue(message))
 
-    def attach(self, wait: Wait, wait_id: str, away_us: int) -> None:
-        """The waiter is back after a restart: time in which the node was away does not count."""
+    def attach(self, wait: Wait, wait_id: str, away_us: int, timeout_ms: int) -> None:
+        """The waiter is back after a restart: time in which the node was away does not count.
+
+        Never more than the whole time-out is left, wherever the wall clock has been set meanwhile.
+        """
         with wait.lock:
             if wait.answer is not None or wait.due is not None:
                 return
@@ -117,7 +120,7 @@ class Waits:
                 # The next restart adds its own time to this.
                 self._journal.append((CloseWait(wait_id), opened))
             left = (opened.due_us - self._clock.wall_us()) / 1e6
-            wait.due = self._clock.monotonic() + left
+            wait.due = self._clock.monotonic() + min(left, timeout_ms / 1000)
 
     def answer(self, wait: Wait, asking: Asking, abandon: Callable[[], Sequence[Step]]) -> Answer:
         """Wait for the answer; `abandon` gives the steps that go with a time-out's record."""

@@ -70,6 +70,12 @@ class LossyFiles:
                 return self._files[path][0]
             return path.read_bytes()
 
+    def size(self, path: Path) -> int | None:
+        try:
+            return len(self.read(path))
+        except FileNotFoundError:
+            return None
+
     def names(self, path: Path) -> Iterable[str]:
         with self._power.lock:
             self._power.use("names", path)

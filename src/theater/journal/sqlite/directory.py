@@ -22,6 +22,9 @@ FORMAT: Final = 1
 FORMAT_LINE: Final = "theater data format "
 DATABASE: Final = "journal.db"
 CONTENT: Final = "content"
+_HEADER_BYTES: Final = 100
+"""Of a database. SQLite takes a file that is shorter for one that is yet to be made."""
+
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,9}")
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -160,7 +163,7 @@ def _check_format(path: Path) -> None:
 def _check_journal(path: Path) -> None:
     """Refuse a directory whose journal is gone: starting anew there would seem as if nothing was."""
     database = path / DATABASE
-    if database.exists() and (database.is_dir() or database.stat().st_size):
+    if database.exists() and (database.is_dir() or database.stat().st_size >= _HEADER_BYTES):
         return
     log = path / f"{DATABASE}-wal"
     left = log.exists() and log.stat().st_size > 0

@@ -8,6 +8,7 @@ are never changed; what a crash leaves in `new/` is swept at the next start.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Protocol
@@ -40,6 +41,10 @@ class FileLayer(Protocol):
 
     def read(self, path: Path) -> bytes:
         """The bytes of a file; FileNotFoundError if there is none."""
+        ...
+
+    def size(self, path: Path) -> int | None:
+        """How long a file is; None if there is none."""
         ...
 
     def names(self, path: Path) -> Iterable[str]: ...
@@ -76,6 +81,13 @@ class SystemFiles:
     def read(self, path: Path) -> bytes:
         return path.read_bytes()
 
+    def size(self, path: Path) -> int | None:
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
+
     def names(self, path: Path) -> Iterable[str]:
         return os.listdir(path)
 
@@ -111,6 +123,10 @@ class ContentFiles:
             return self._layer.read(self._path(digest))
         except FileNotFoundError:
             return None
+
+    def size(self, digest: bytes) -> int | None:
+        """How long the file of that content is, None if there is none."""
+        return self._layer.size(self._path(digest))
 
     def _path(self, digest: bytes) -> Path:
         name = digest.hex()

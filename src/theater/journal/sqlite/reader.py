@@ -219,11 +219,19 @@ class Reader:
         if data is None:
             data = self._files.read(digest)
         if data is None:
-            raise IntegrityError(f"the file of content {digest.hex()} is gone", digest=digest)
+            raise IntegrityError(
+                f"the file of content {digest.hex()} is gone from the data directory: put it back from "
+                "a backup; a component comes back also with `theater start` of its manifest",
+                digest=digest,
+            )
         return checked_content(digest, salt, data)
 
     def has_content(self, digest: bytes) -> bool:
-        return self._row("SELECT 1 FROM contents WHERE digest = ?", digest) is not None
+        row = self._row("SELECT length, data IS NULL FROM contents WHERE digest = ?", digest)
+        if row is None:
+            return False
+        length, in_file = row
+        return not in_file or self._files.size(digest) == length
 
     def messages(self, receiver: str | None, limit: int | None) -> Sequence[Message]:
         where = "WHERE receiver = ?1" if receiver is not None else "WHERE ?1 IS NULL"

@@ -133,12 +133,15 @@ class Writer:
 
     def _write_files(self, group: Group) -> None:
         for keep in group.contents.values():
-            if len(keep.data) > CONTENT_ROW_BYTES_MAX and not self._is_kept(keep.digest):
+            if len(keep.data) > CONTENT_ROW_BYTES_MAX and not self._is_kept(
+                keep.digest, len(keep.data)
+            ):
                 self._files.write(keep.digest, keep.data)
 
-    def _is_kept(self, digest: bytes) -> bool:
+    def _is_kept(self, digest: bytes, length: int) -> bool:
+        """Whether the file of content is there: one that was lost is written again."""
         found = self._connection.execute("SELECT 1 FROM contents WHERE digest = ?", (digest,))
-        return found.fetchone() is not None
+        return found.fetchone() is not None and self._files.size(digest) == length
 
     def _write_contents(self, group: Group) -> None:
         rows = [
