@@ -109,6 +109,7 @@ def fire(guests: Loaded, seconds: float, threads: int, seed: int) -> Report:
     report = Report()
     tallies: list[Counter[str]] = []
     stop = threading.Event()
+    gc.collect()
     live = live_instances()
 
     def attempt(tally: Counter[str], caller: Caller, name: str) -> None:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 THREADS = 8
 SECONDS = 4
-CALLS = 10_000
+CALLS = 5_000
 
 
 @pytest.fixture(scope="module")

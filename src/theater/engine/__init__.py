@@ -6,6 +6,7 @@
     component   what instances share: the linker, the exports
     instance    one store; calls
     call        a running call and what the library calls back
+    interrupts  Ctrl-C while a guest runs on the main thread
     lift lower  values out of and into the library's memory
     bridge      the component around a guest through which bytes pass as strings
     native      the library, on plain addresses

@@ -10,11 +10,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
 from theater.engine import native
 from theater.engine.bridge import EXTRA_CORE_INSTANCES, EXTRA_MEMORIES
 from theater.engine.call import ON_EPOCH, RUNNING, Call, Switch
+from theater.engine.interrupts import MAIN_THREAD, interrupts_put_off
 from theater.engine.outcome import Ended, Interceptor, Outcome
 from theater.engine.traps import classify
 from theater.errors import Conflict, Unavailable
@@ -148,19 +150,13 @@ class Instance:
         still during recorded ones, and while any of them waits. `on_busy` is called once, on this
         thread, when the call has computed 50 ms, host calls included. NotFound for an
         export that isn't there, CodecError for arguments that are not of its type (nothing has run
-        then), Conflict if the instance is being called or is dead.
+        then), Conflict if the instance is being called or is dead. On the main thread an interrupt
+        (Ctrl-C) kills the call, and KeyboardInterrupt is raised once it has ended.
         """
-        if not self._lock.acquire(blocking=False):
-            raise Conflict("this instance is in a call already", code="instance.busy")
-        try:
-            if self.dead:
-                raise Conflict("this instance has ended; make a new one", code="instance.dead")
-            if self._switch.killed:
-                self._delete()
-                return Ended("killed", None, "killed before the call")
-            return self._call(export, arguments, interceptor, budget_ms / 1000, on_busy)
-        finally:
-            self._lock.release()
+        if get_ident() == MAIN_THREAD:
+            with interrupts_put_off(self._switch):
+                return self._call_alone(export, arguments, interceptor, budget_ms, on_busy)
+        return self._call_alone(export, arguments, interceptor, budget_ms, on_busy)
 
     def kill(self) -> None:
         """End the call that runs, or the next one, with kind `killed`. From any thread, at any time.
@@ -180,6 +176,26 @@ class Instance:
 
     def __del__(self) -> None:
         self._delete()
+
+    def _call_alone(
+        self,
+        export: str,
+        arguments: Sequence[object],
+        interceptor: Interceptor,
+        budget_ms: float,
+        on_busy: Callable[[], None] | None,
+    ) -> Outcome:
+        if not self._lock.acquire(blocking=False):
+            raise Conflict("this instance is in a call already", code="instance.busy")
+        try:
+            if self.dead:
+                raise Conflict("this instance has ended; make a new one", code="instance.dead")
+            if self._switch.killed:
+                self._delete()
+                return Ended("killed", None, "killed before the call")
+            return self._call(export, arguments, interceptor, budget_ms / 1000, on_busy)
+        finally:
+            self._lock.release()
 
     def _call(
         self,
