@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks.comparison import compare, is_regression, show_differences
 from benchmarks.machine import this_machine
-from benchmarks.measure import BENCHMARKS
+from benchmarks.measure import BENCHMARKS, Benchmark
 from benchmarks.profiling import profile
 from benchmarks.report import Results, file_of, markdown, read, show, write
 from benchmarks.runs import CACHE, Failure, Line, chosen, measure_here, run_apart
@@ -60,21 +60,25 @@ def main() -> int:
         case "run":
             return _run(given)
         case "measure":
-            measure_here(BENCHMARKS[given.name], given.answer, quick=given.quick, cache=given.cache)
+            measure_here(_one(given.name), given.answer, quick=given.quick, cache=given.cache)
         case "compare":
             return _compare(given.before, given.after)
         case "markdown":
             print(markdown([read(file) for file in given.files]))
         case "profile":
-            [benchmark, *more] = chosen([given.name])
-            if more:
-                raise SystemExit(f"{given.name} means more than one benchmark; `list` names them")
-            print(profile(benchmark, quick=given.quick, gil=given.gil, cache=given.cache))
+            print(profile(_one(given.name), quick=given.quick, gil=given.gil, cache=given.cache))
         case "list":
             for name, benchmark in sorted(BENCHMARKS.items()):
                 for figure in benchmark.figures:
                     print(f"{name}.{figure.name}: {figure.what}")
     return 0
+
+
+def _one(name: str) -> Benchmark:
+    [benchmark, *more] = chosen([name])
+    if more:
+        raise SystemExit(f"{name} means more than one benchmark; `list` names them")
+    return benchmark
 
 
 def _compare(before: Path, after: Path) -> int:

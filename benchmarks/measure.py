@@ -32,10 +32,6 @@ class Figure:
     target: float | None = None
     asked: float | None = None
 
-    def reached(self, value: float, wanted: float) -> bool:
-        """Whether a value is at least as good as what is wanted."""
-        return value >= wanted if self.better == "more" else value <= wanted
-
 
 @dataclass(frozen=True, slots=True)
 class Reading:

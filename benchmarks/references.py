@@ -30,7 +30,7 @@ LOG_ONLY: dict[str, dict[str, Callable[..., object]]] = {
 
 
 def hand_over(count: int) -> Reading:
-    """Messages a second that one thread puts into a `queue.Queue` and another takes out."""
+    """Messages a second that one thread puts into a queue and another takes out."""
     line: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def take() -> None:
