@@ -86,8 +86,11 @@ class _Map:
         return False
 
     def need(self, key: bytes) -> None:
-        if not self.has(key):
+        at = self._at
+        if not self._data.startswith(key, at):
             _refuse(f"the field {key[1:].decode()} is missing or not in its place")
+        self._at = at + len(key)
+        self._left -= 1
 
     def end(self) -> int:
         """Where the map ends; refuses entries that nobody asked for."""
@@ -138,6 +141,27 @@ class _Map:
         return value
 
     def text(self) -> str:
+        data, at = self._data, self._at
+        if at + 1 < len(data):
+            # Nearly every text is shorter than 256 bytes: its head has one byte or two.
+            first = data[at]
+            start = at + 1
+            length = first - 0x60
+            if first == 0x78 and data[start] >= 24:
+                length = data[start]
+                start += 1
+            elif not 0 <= length < 24:
+                length = len(data)
+            if start + length <= len(data):
+                try:
+                    value = data[start : start + length].decode()
+                except UnicodeDecodeError:
+                    _refuse("a text is not valid UTF-8")
+                self._at = start + length
+                return value
+        return self._other_text()
+
+    def _other_text(self) -> str:
         value, end = decode_at(self._data, self._at, 0)
         if not isinstance(value, str):
             _refuse("not a text")
@@ -148,6 +172,13 @@ class _Map:
         if self._at < len(self._data) and self._data[self._at] < 24:
             self._at += 1
             return self._data[self._at - 1]
+        at = self._at
+        if self._data.startswith(b"\x1b", at) and at + 9 <= len(self._data):
+            # A time: what takes all eight bytes.
+            number = int.from_bytes(self._data[at + 1 : at + 9], "big")
+            if number >= 0x100000000:
+                self._at = at + 9
+                return number
         value, end = decode_at(self._data, self._at, 0)
         if type(value) is not int or value < 0:
             _refuse("not an unsigned integer")

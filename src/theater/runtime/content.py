@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from theater import limits
 from theater.chain.content import content_digest
@@ -10,6 +11,28 @@ from theater.chain.shapes import Part
 from theater.chain.tip import Ref
 from theater.journal.records import Keep, Step
 from theater.runtime.ports import ContentSource
+
+RECENT_MAX: Final = 4
+"""How many pieces of content a replay holds at once: those of a call and of the one before."""
+
+
+class RecentContent:
+    """A source that holds what it gave last: a state is what one call leaves and the next begins with."""
+
+    def __init__(self, source: ContentSource) -> None:
+        self._source = source
+        self._recent: dict[bytes, tuple[bytes | None, bytes]] = {}
+
+    def content(self, digest: bytes) -> tuple[bytes | None, bytes] | None:
+        """Salt and bytes of content, None if it is not there."""
+        found = self._recent.get(digest)
+        if found is None:
+            found = self._source.content(digest)
+            if found is not None:
+                if len(self._recent) >= RECENT_MAX:
+                    del self._recent[next(iter(self._recent))]
+                self._recent[digest] = found
+        return found
 
 
 def keep(data: bytes, salt: bytes, steps: list[Step]) -> Ref:

@@ -30,13 +30,14 @@ from theater.values import cbor, codec
 class RecordedCall:
     """A call in a chain: its `wasm-call`, its host calls and its end; `whole` has the notes too.
 
-    `end` is None for a call that was cut off.
+    `end` is None for a call that was cut off, `form` what its data says, None if that is gone.
     """
 
     event: Event
     call: shapes.Call
     events: tuple[Event, ...]
     end: Event | None
+    form: shapes.Form | None
     whole: tuple[Event, ...]
 
     @property
@@ -78,7 +79,8 @@ def _call(
         )
     call = shapes.parse(opening.type, opening.data)
     assert isinstance(call, shapes.Call)
-    return RecordedCall(opening, call, tuple(course), end, tuple(whole))
+    form = None if end is None or end.data is None else shapes.parse(end.type, end.data)
+    return RecordedCall(opening, call, tuple(course), end, form, tuple(whole))
 
 
 def arguments_of(recorded: RecordedCall, program: Program, content: ContentSource) -> list[object]:
@@ -139,8 +141,7 @@ class Rerun:
                 seq, f"call {recorded.call.instance} of an instance", f"call {self.instance.calls}"
             )
         state = state_of(recorded.call.state, self.content, seq)
-        end = recorded.end
-        form = None if end is None or end.data is None else shapes.parse(end.type, end.data)
+        form = recorded.form
         outcome = self.instance.call(
             recorded.call.function,
             [state, *arguments_of(recorded, self.program, self.content)],

@@ -14,6 +14,7 @@ from theater.chain import shapes
 from theater.chain.event import ZERO_HASH, Event, event_hash
 from theater.errors import IntegrityError
 from theater.manifest.model import Limits
+from theater.runtime.content import RecentContent
 from theater.runtime.ports import ContentSource
 from theater.runtime.program import Program
 from theater.runtime.recorded import RecordedCall, Rerun, cut, reproducible
@@ -60,7 +61,7 @@ class Replay:
         load: Callable[[shapes.Start], Loaded],
         history: Callable[[int], Iterator[Event]],
     ) -> None:
-        self._content = content
+        self._content = RecentContent(content)
         self._load = load
         self._history = history
         self._head = ZERO_HASH
@@ -126,9 +127,7 @@ class Replay:
             self._renew(self._loaded, self._start)
         assert self._rerun is not None
         divergence = self._rerun.run(recorded)
-        if recorded.end.data is not None and not reproducible(
-            shapes.parse(recorded.end.type, recorded.end.data)
-        ):
+        if not reproducible(recorded.form):
             self._not_reproducible += 1
         return divergence
 
