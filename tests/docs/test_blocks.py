@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -213,7 +214,14 @@ def same_shape(shown: object, got: object) -> bool:
 def cache(request: pytest.FixtureRequest) -> Path:
     """What lasts from run to run: components that were built."""
     request.config.cache.mkdir("documented")
-    return request.config.cache.mkdir("guests").resolve()
+    made = request.config.cache.mkdir("guests").resolve()
+    # The commands find what the server has compiled, and the other way round.
+    commands = made / "commands" / "theater"
+    commands.mkdir(parents=True, exist_ok=True)
+    (made / "compiled").mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        (commands / "components").symlink_to(made / "compiled")
+    return made
 
 
 @pytest.fixture(scope="module")
