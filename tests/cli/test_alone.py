@@ -389,3 +389,14 @@ def test_a_completion_knows_commands_and_options() -> None:
 
     assert completed("theater st", 1) == ["start", "status", "state", "stop"]
     assert "--force" in completed("theater stop --f", 2)
+
+
+def test_run_saves_the_chain_that_a_manifest_wants_saved(alone: Shell) -> None:
+    path = Path(alone.manifest)
+    path.write_text(path.read_text().replace("[[handler]]", "save_chain = true\n[[handler]]", 1))
+    data = alone.folder / "kept"
+    told = alone.run("run", str(path), "--request", "x", "--data-dir", str(data)).stderr
+    assert "temporary" not in told
+    (chain,) = (data / "chains").glob("*.jsonl")
+    assert alone.json("verify", str(chain))["complete"]
+    assert "temporary" in alone.run("run", str(path), "--request", "x").stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.values.strategies import items, key, typed_values
 from theater.errors import CodecError
-from theater.values.cbor import decode
+from theater.values.cbor import decode, encode
 from theater.values.codec import decoder, encoder
 from theater.values.types import (
     EnumOf,
@@ -24,13 +25,46 @@ from theater.values.types import (
     VariantOf,
     WitType,
 )
-from theater.values.view import SAFE_INTEGER, item, read, text, view
+from theater.values.view import SAFE_INTEGER, item, read, show, text, view
 
 
 @given(items)
 def test_every_item_has_a_view_that_is_json(value: object) -> None:
     shown = view(value)
     assert json.loads(json.dumps(shown, allow_nan=False)) == shown
+
+
+def shown_or_refused(show_it: Callable[[bytes], object], data: bytes) -> str:
+    try:
+        return json.dumps(show_it(data))
+    except CodecError as error:
+        return error.message
+
+
+@given(items)
+def test_encoded_bytes_are_shown_as_the_item_that_they_are(value: object) -> None:
+    data = encode(value)
+    assert shown_or_refused(show, data) == json.dumps(view(decode(data)))
+
+
+@given(items, st.data())
+def test_what_is_not_deterministic_is_not_shown(value: object, data: st.DataObject) -> None:
+    whole = bytearray(encode({"a": value, "b": [value]}))
+    for _ in range(data.draw(st.integers(0, 3))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    changed = bytes(whole)[: data.draw(st.integers(0, len(whole) + 9))]
+    assert shown_or_refused(show, changed) == shown_or_refused(lambda d: view(decode(d)), changed)
+
+
+@given(st.binary(max_size=40))
+def test_no_bytes_are_shown_otherwise_than_they_decode(data: bytes) -> None:
+    assert shown_or_refused(show, data) == shown_or_refused(lambda d: view(decode(d)), data)
+
+
+@pytest.mark.parametrize("levels", [1, 63, 64, 65])
+def test_nesting_is_shown_as_deep_as_it_decodes(levels: int) -> None:
+    for data in (b"\x81" * levels + b"\x00", b"\xa1\x61a" * levels + b"\xf6"):
+        assert shown_or_refused(show, data) == shown_or_refused(lambda d: view(decode(d)), data)
 
 
 @given(typed_values)

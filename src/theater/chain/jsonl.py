@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NoReturn
 
 import msgspec
@@ -21,8 +22,8 @@ from theater.chain.event import ZERO_HASH, Event
 from theater.chain.scanner import Scanner
 from theater.errors import CodecError
 from theater.limits import EVENT_LINE_BYTES_MAX
-from theater.values.cbor import UINT_MAX, decode
-from theater.values.view import view
+from theater.values.cbor import UINT_MAX
+from theater.values.view import show
 
 _KEYS: Final = frozenset(
     {
@@ -39,7 +40,7 @@ _KEYS: Final = frozenset(
 )
 _META_KEYS: Final = frozenset({"actor_id", "actor_name", "manifest_path", "started_at"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
-_CYCLE_US: Final = 146_097 * 86_400 * 1_000_000
+_CYCLE_S: Final = 146_097 * 86_400
 """400 years, after which the calendar repeats."""
 
 
@@ -145,10 +146,15 @@ def read_meta(written: bytes) -> Meta:
 
 def rfc3339(at: int) -> str:
     """Return a time, microseconds since the epoch, as text; years beyond 9999 have more digits."""
-    cycles, rest = divmod(at, _CYCLE_US)
-    moment = _EPOCH + timedelta(microseconds=rest)
-    year = moment.year + 400 * cycles
-    return f"{year:04d}{moment.isoformat(timespec='microseconds')[4:]}Z"
+    seconds, micros = divmod(at, 1_000_000)
+    return f"{_second(seconds)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> str:
+    cycles, rest = divmod(seconds, _CYCLE_S)
+    moment = _EPOCH + timedelta(seconds=rest)
+    return f"{moment.year + 400 * cycles:04d}{moment.isoformat()[4:]}"
 
 
 def _fields(event: Event) -> dict[str, object]:
@@ -157,7 +163,7 @@ def _fields(event: Event) -> dict[str, object]:
         "hash": event.hash.hex(),
         "parent_hash": None if event.parent == ZERO_HASH else event.parent.hex(),
         "event_type": event.type,
-        "data": None if data is None else view(decode(data)),
+        "data": None if data is None else show(data),
         "seq": event.seq,
         "at": event.at,
         "time": rfc3339(event.at),

@@ -52,11 +52,6 @@ class ChainFile:
         self._write = write
         self._compared = False
 
-    @property
-    def comparing(self) -> bool:
-        """Whether the file is still being compared, which nobody waits for."""
-        return not self._compared
-
     def step(self) -> bool:
         """Compare or add a slice; whether there is more to do. OSError if the file can't be used."""
         with self._opened() as file:

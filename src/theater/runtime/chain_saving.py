@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 CHAINS: Final = "chains"
 SAVING: Final = "saving"
 RETRY_S: Final = 5.0
+REST_RATIO: Final = 4
+"""For the time that the thread worked it rests so many times as long: a fifth of a core at most."""
+
 PAUSE_S: Final = 0.02
 """How long commits gather before their lines are written."""
 
@@ -209,8 +212,7 @@ class ChainSaving:
         saved = self._saved.get(actor)
         if saved is None or actor in self._retry:
             return
-        began = time.monotonic()
-        comparing = saved.file.comparing
+        began = time.thread_time()
         try:
             more = self._step(actor, saved)
         except OSError as error:
@@ -225,9 +227,8 @@ class ChainSaving:
         if more:
             with self._wake:
                 self._dirty[actor] = None
-            if comparing:
-                # Nobody waits for a comparison, so it leaves at least half of a core to the actors.
-                self._closing.wait(time.monotonic() - began)
+        # Nobody waits for a file, and actors need the same interpreter.
+        self._closing.wait((time.thread_time() - began) * REST_RATIO)
 
     def _step(self, actor: str, saved: _Saved) -> bool:
         """Do a slice of an actor's file; whether there is more to do."""

@@ -126,6 +126,14 @@ class Imports:
         finally:
             draft.path.unlink(missing_ok=True)
 
+    def has(self, actor: str) -> bool:
+        """Whether there is a file of an actor's chain."""
+        return (
+            self._folder is not None
+            and ACTOR_ID.fullmatch(actor) is not None
+            and self._chain(actor).exists()
+        )
+
     def get(self, actor: str) -> ImportFacts | None:
         """The facts of a kept chain; IntegrityError if its file can't be read any more."""
         if self._folder is None or not ACTOR_ID.fullmatch(actor):

@@ -10,11 +10,13 @@ from __future__ import annotations
 import base64
 import json
 import math
+from binascii import b2a_base64
 from codecs import getincrementaldecoder
 from typing import Final, NoReturn, assert_never
 
 from theater.errors import CodecError
 from theater.limits import CBOR_DEPTH_MAX
+from theater.values.cbor import decode, decode_at
 from theater.values.types import (
     EnumOf,
     FlagsOf,
@@ -48,12 +50,80 @@ def view(item: object) -> object:
             return item
         return "NaN" if item != item else "Infinity" if item > 0 else "-Infinity"
     if isinstance(item, bytes):
-        return {BYTES_KEY: base64.b64encode(item).decode()}
+        return _base64(item)
     if isinstance(item, list):
         return [view(element) for element in item]
     if isinstance(item, dict):
         return {name: view(value) for name, value in item.items()}
     raise CodecError(f"a {type(item).__name__} has no view")
+
+
+def show(data: bytes) -> object:
+    """Return `view(decode(data))`, in one pass: chains have millions of events to be shown.
+
+    CodecError for what `decode` refuses.
+    """
+    try:
+        shown, end = _show(data, 0, CBOR_DEPTH_MAX)
+        if end == len(data):
+            return shown
+    except (CodecError, IndexError, UnicodeDecodeError):
+        pass
+    # Whatever the fast way stumbled over, the other one says what it is.
+    return view(decode(data))
+
+
+def _show(data: bytes, at: int, levels: int) -> tuple[object, int]:
+    """The view of the item at a place, and where it ends, which may be behind the data.
+
+    IndexError for what is left to the slow way: data that ends too early, keys that are long or out
+    of order, nesting that is too deep.
+    """
+    first = data[at]
+    if 0xA0 <= first < 0xB8:
+        if not levels:
+            raise IndexError
+        entries: dict[str, object] = {}
+        before = b""
+        at += 1
+        for _ in range(first - 0xA0):
+            size = data[at] - 0x5F
+            if not 1 <= size < 25:
+                raise IndexError
+            key = data[at : at + size]
+            if key <= before:
+                raise IndexError
+            before = key
+            entries[key[1:].decode()], at = _show(data, at + size, levels - 1)
+        return entries, at
+    if 0x60 <= first < 0x78:
+        end = at + first - 0x5F
+        return data[at + 1 : end].decode(), end
+    if 0x40 <= first < 0x58:
+        end = at + first - 0x3F
+        return _base64(data[at + 1 : end]), end
+    if first == 0x58 and data[at + 1] >= 24:
+        end = at + 2 + data[at + 1]
+        return _base64(data[at + 2 : end]), end
+    if first < 0x18:
+        return first, at + 1
+    if 0x80 <= first < 0x98:
+        if not levels:
+            raise IndexError
+        elements: list[object] = []
+        at += 1
+        for _ in range(first - 0x80):
+            element, at = _show(data, at, levels - 1)
+            elements.append(element)
+        return elements, at
+    if first == 0xF6:
+        return None, at + 1
+    value, at = decode_at(data, at, levels)
+    return view(value), at
+
+
+def _base64(data: bytes) -> dict[str, str]:
+    return {BYTES_KEY: b2a_base64(data, newline=False).decode()}
 
 
 def item(shown: object) -> object:

@@ -74,6 +74,9 @@ def run(
     known = load()
     secrets = secret_values(known)
     loaded = load_manifest(manifest, variables, state_file, secrets=tuple(secrets.values()))
+    wanted = loaded.manifest
+    if wanted.save_chain and data_dir is None and not (wanted.chain_dir or "").startswith("/"):
+        say("save_chain: the chain is in a temporary folder and goes with it; give --data-dir")
     with _folder(data_dir) as folder:
         node = Node.open(folder, NodeSettings(secrets=secrets, chain_dirs=known.chain_dirs))
         try:
