@@ -209,3 +209,60 @@ def test_monitoring_goes_on_until_the_end_and_gives_the_result(shell: Shell) -> 
     finally:
         process.kill()
         process.communicate()
+
+
+def test_subscribe_prints_the_events_of_what_was_just_started_from_the_first_on(
+    shell: Shell,
+) -> None:
+    actor = shell.start("subscribed")
+    shell.run("request", actor, "x")
+    shell.run("stop", actor)
+    lines = shell.run("subscribe", "-", "--json", stdin=f"{actor}\n").stdout.splitlines()
+    told = [json.loads(line) for line in lines]
+    assert {each["actor"] for each in told} == {actor}
+    assert [each["event"]["seq"] for each in told] == list(range(len(told)))
+    assert told[-1]["event"]["event_type"] == "actor-stop"
+    same = shell.run("subscribe", actor, "--format", "json").stdout.splitlines()
+    assert same == lines
+    compact = shell.run("subscribe", actor, "--type", "actor-*").stdout.splitlines()
+    assert [line.split()[3] for line in compact] == ["actor-start", "actor-stop"]
+    assert "parent" in shell.run("subscribe", actor, "--format", "pretty", "--limit", "1").stdout
+
+
+def test_subscribe_follows_several_actors_and_says_whose_each_event_is(shell: Shell) -> None:
+    actors = [shell.start(f"several-{number}") for number in range(2)]
+    for actor in actors:
+        shell.run("stop", actor)
+    lines = shell.run("subscribe", *actors, "--from", "2").stdout.splitlines()
+    assert {line.split()[0] for line in lines} == {actor[:8] for actor in actors}
+    piped = shell.run("subscribe", "-", "--from", "2", stdin="\n".join(actors)).stdout
+    assert sorted(piped.splitlines()) == sorted(lines)
+
+
+def test_subscribe_to_all_has_every_actor(shell: Shell) -> None:
+    actor = shell.start("one-of-all")
+    told = shell.run("subscribe", "--all", "--type", "actor-start", "--limit", "1", "--json").stdout
+    assert json.loads(told)["event"]["event_type"] == "actor-start"
+    count = len(shell.json("list", "--all"))
+    lines = shell.run(
+        *("subscribe", "--all", "--type", "actor-start", "--limit", str(count), "--json")
+    ).stdout.splitlines()
+    assert actor in [json.loads(line)["actor"] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["subscribe"], 2),
+        (["subscribe", "--all", "somebody"], 2),
+        (["subscribe", "somebody", "--from", "x"], 2),
+        (["subscribe", "somebody", "--from", "-1"], 2),
+        (["subscribe", "-"], 2),
+        (["subscribe", "nobody-at-all"], 3),
+        (["subscribe", "--all", "--type", "x" * 300], 2),
+    ],
+)
+def test_a_subscription_that_makes_no_sense_is_told_so(
+    shell: Shell, words: list[str], code: int
+) -> None:
+    shell.run(*words, code=code, stdin="")
