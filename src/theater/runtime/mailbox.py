@@ -97,6 +97,13 @@ class Mailbox:
         """What the messages here, and the reserved places, are counted for."""
         return self._bytes
 
+    def is_full(self, size: int) -> bool:
+        """Whether the mailbox itself, whatever all mailboxes together hold, has no place now."""
+        return not self.closed and (
+            len(self._messages) + self._reserved >= self.capacity
+            or self._bytes + size > self.bytes_max
+        )
+
     def reserve(self, size: int, timeout_s: float = 0, on_cancel: OnCancel | None = None) -> bool:
         """Take a place, waiting for one at most `timeout_s`. False if there is none, it is closed, or
         the wait was cancelled.
@@ -191,12 +198,7 @@ class Mailbox:
             return left
 
     def _take(self, size: int) -> bool:
-        if (
-            self.closed
-            or len(self._messages) + self._reserved >= self.capacity
-            or self._bytes + size > self.bytes_max
-            or not self._budget.take(size)
-        ):
+        if self.closed or self.is_full(size) or not self._budget.take(size):
             return False
         self._reserved += 1
         self._bytes += size

@@ -12,7 +12,7 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Final, Protocol
 
 from msgspec.structs import replace
@@ -34,6 +34,7 @@ from theater.journal.records import (
 from theater.runtime.actor import Actor
 from theater.runtime.answers import Place, RecordSteps, bounded, bury, refusal
 from theater.runtime.clients import Clients
+from theater.runtime.cycles import WaitGraph
 from theater.runtime.kinds import KINDS
 from theater.runtime.mailbox import Budget, OnCancel, size_of
 from theater.runtime.waits import Asking, Wait, Waits
@@ -60,6 +61,7 @@ class Router:
         self._clients: Final = Clients(journal)
         self._opened_us: Final = clock.wall_us()
         self._last_us: int | None = None
+        self._graph: Final = WaitGraph()
         self._positions = itertools.count(1)
         self._depth = threading.local()
         self._keys_lock = threading.Lock()
@@ -96,10 +98,24 @@ class Router:
         receiver = self._receiver(message)
         size = size_of(message)
         if not receiver.mailbox.reserve(size):
-            with self._dispatcher.blocking():
-                if not receiver.mailbox.reserve(size, timeout_ms / 1000, on_cancel):
-                    self._refuse_full(receiver)
+            self._await_room(receiver, message, size, timeout_ms / 1000, on_cancel)
         return lambda: self._fill(receiver, message)
+
+    def _await_room(
+        self, receiver: Actor, message: Message, size: int, timeout_s: float, on_cancel: OnCancel
+    ) -> None:
+        # Who asks is known to wait for the receiver already.
+        sends = message.kind == "send"
+        if sends:
+            full = receiver.mailbox.is_full
+            self._graph.enter(message.sender, receiver.id, lambda: full(size))
+        try:
+            with self._dispatcher.blocking():
+                if not receiver.mailbox.reserve(size, timeout_s, on_cancel):
+                    self._refuse_full(receiver)
+        finally:
+            if sends:
+                self._graph.leave(message.sender)
 
     def position(self) -> int:
         """The next message's place in the order of all messages."""
@@ -234,22 +250,34 @@ class Router:
         Runs the receiver's call on this very thread if the receiver has nothing else to do.
         """
         wait = self.waits.get(asking.wait)
-        if wait is None:
-            try:
-                wait = self._open_wait(waiting, asking)
-            except TheaterError as error:
-                return refusal(error.code, error.message)
-        else:
-            self._waits.attach(wait, asking.wait, self._away_us(), waiting.timeout_ms)
-        return self._waits.answer(
-            wait, asking, lambda: self._abandon(waiting.receiver, asking.wait, "request.timed_out")
-        )
-
-    def _open_wait(self, waiting: Waiting, asking: Asking) -> Wait:
-        if waiting.receiver == asking.actor:
-            raise Conflict(
-                f"{asking.actor} asks itself and would wait for ever", code="request.cycle"
+        try:
+            if wait is None:
+                wait = self._waits.new(waiting.timeout_ms)
+                self._enter(wait, waiting, asking)
+                self._open_wait(wait, waiting, asking)
+            else:
+                self._waits.attach(wait, asking.wait, self._away_us(), waiting.timeout_ms)
+                with suppress(Conflict):  # it was let in when it was opened
+                    self._enter(wait, waiting, asking)
+        except TheaterError as error:
+            self._graph.leave(asking.actor)
+            return refusal(error.code, error.message)
+        try:
+            return self._waits.answer(
+                wait,
+                asking,
+                lambda: self._abandon(waiting.receiver, asking.wait, "request.timed_out"),
             )
+        finally:
+            self._graph.leave(asking.actor)
+
+    def _enter(self, wait: Wait, waiting: Waiting, asking: Asking) -> None:
+        def waits() -> bool:
+            return wait.answer is None and asking.cancelled() is None
+
+        self._graph.enter(asking.actor, waiting.receiver, waits)
+
+    def _open_wait(self, wait: Wait, waiting: Waiting, asking: Asking) -> None:
         message = Message(
             id=asking.wait,
             receiver=waiting.receiver,
@@ -265,13 +293,12 @@ class Router:
         receiver = self._receiver(message)
         inline = self._claim_idle(receiver)
         put = None if inline else self.admit(message, waiting.timeout_ms, asking.on_cancel)
-        wait, opening = self._waits.open(asking, message, waiting.timeout_ms)
+        opening = self._waits.open(wait, asking, message)
         if put is not None:
             self._journal.append(opening)
             put()
         else:
             self._run_inline(receiver, message, opening)
-        return wait
 
     def _claim_idle(self, receiver: Actor) -> bool:
         if getattr(self._depth, "value", 0) >= limits.INLINE_DEPTH_MAX:

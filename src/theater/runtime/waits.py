@@ -91,18 +91,19 @@ class Waits:
         self._clock = clock
         self._blocking = blocking
 
-    def open(
-        self, asking: Asking, message: Message, timeout_ms: int
-    ) -> tuple[Wait, tuple[Step, ...]]:
-        """Make a wait; returns it and the steps that make it and its message durable together."""
+    def new(self, timeout_ms: int) -> Wait:
+        """Make a wait that nobody knows yet."""
+        return Wait(due=self._clock.monotonic() + timeout_ms / 1000)
+
+    def open(self, wait: Wait, asking: Asking, message: Message) -> tuple[Step, ...]:
+        """Let answers find a wait; returns the steps that make it and its message durable together."""
         due_us = message.deadline_us
         assert due_us is not None
-        wait = Wait(due=self._clock.monotonic() + timeout_ms / 1000)
         self.table[asking.wait] = wait
         opened = OpenWait(
             asking.wait, asking.actor, asking.call, asking.number, due_us, asking.input_digest
         )
-        return wait, (opened, Enqueue(message))
+        return opened, Enqueue(message)
 
     def attach(self, wait: Wait, wait_id: str, away_us: int, timeout_ms: int) -> None:
         """The waiter is back after a restart: time in which the node was away does not count.
