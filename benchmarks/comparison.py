@@ -2,7 +2,8 @@
 
 A figure is worse only if its median moved by more than the margin, the runs of both don't overlap,
 and the reference, which nobody changed, did not move along. The last tells a slower machine
-from slower code.
+from slower code. If one of the two runs shared its machine with other work, processor time must have
+become worse too: the clock alone says nothing then.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from typing import Final, Literal
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import Machine
 from benchmarks.report import Results, number
 from benchmarks.runs import Line, Measured
 
 REGRESSION_MARGIN: Final = 0.15
 """By how much a figure may become worse: as much as an idle shared machine moves them."""
 
-Judgement = Literal["same", "better", "worse", "machine", "new", "gone"]
+BUSY_LOAD: Final = 0.5
+"""From which load of a core on the clock alone is not believed."""
+
+Judgement = Literal["same", "better", "worse", "machine", "busy", "new", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ def compare(before: Results, after: Results) -> list[Difference]:
     """Judge every figure that is in one of the two."""
     old = {line.figure: line for line in before.lines}
     new = {line.figure: line for line in after.lines}
-    differences = [_difference(old.get(name), line) for name, line in new.items()]
+    busy = _was_busy(before.machine) or _was_busy(after.machine)
+    differences = [_difference(old.get(name), line, busy) for name, line in new.items()]
     gone = [line for name, line in old.items() if name not in new]
     return differences + [
         Difference(line.figure, "gone", line.ours.median, None, line.unit, None, None)
@@ -71,7 +77,13 @@ def show_differences(
     for name in ("before", "after", "gain", "cpu/op"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
-    colours = {"worse": "red", "gone": "red", "better": "green", "machine": "yellow"}
+    colours = {
+        "worse": "red",
+        "gone": "red",
+        "better": "green",
+        "machine": "yellow",
+        "busy": "yellow",
+    }
     for each in differences:
         colour = colours.get(each.judgement)
         said = f"[{colour}]{each.judgement}[/{colour}]" if colour else each.judgement
@@ -86,16 +98,23 @@ def show_differences(
     console.print(table)
 
 
-def _difference(old: Line | None, new: Line) -> Difference:
+def _was_busy(machine: Machine) -> bool:
+    return machine.load > BUSY_LOAD * machine.cores
+
+
+def _difference(old: Line | None, new: Line, busy: bool) -> Difference:
     if old is None:
         return Difference(new.figure, "new", None, new.ours.median, new.unit, None, None)
     change = _gain(old.ours, new.ours, new.better)
     cpu = None
     if old.ours.cpu_us and new.ours.cpu_us:
         cpu = new.ours.cpu_us / old.ours.cpu_us - 1
+    judgement = _judge(old, new, change)
+    if judgement == "worse" and busy and cpu is not None and cpu <= REGRESSION_MARGIN:
+        judgement = "busy"
     return Difference(
         new.figure,
-        _judge(old, new, change),
+        judgement,
         old.ours.median,
         new.ours.median,
         new.unit,

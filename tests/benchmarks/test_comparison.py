@@ -46,8 +46,8 @@ def line(
     return Line(name, "a figure", "/s", better, 100, None, "a floor", 5, ours, theirs)
 
 
-def results(*lines: Line) -> Results:
-    return Results(MACHINE, False, list(lines), [])
+def results(*lines: Line, load: float = 0.0) -> Results:
+    return Results(msgspec.structs.replace(MACHINE, load=load), False, list(lines), [])
 
 
 def judged(before: Line, after: Line) -> Difference:
@@ -97,6 +97,16 @@ def test_what_became_worse_although_its_reference_stayed_is_worse():
 def test_what_kept_its_pace_on_a_slower_machine_is_the_same():
     before = line(measured(100), measured(1000))
     assert judged(before, line(measured(100), measured(500))).judgement == "same"
+
+
+@pytest.mark.parametrize(
+    ("load", "cpu_us", "judgement"),
+    [(0.5, 10.0, "worse"), (3.0, 10.0, "busy"), (3.0, 20.0, "worse"), (3.0, None, "worse")],
+)
+def test_on_a_busy_machine_processor_time_must_have_become_worse_too(load, cpu_us, judgement):
+    before = results(line(measured(100, cpu_us=10.0)))
+    after = results(line(measured(50, cpu_us=cpu_us)), load=load)
+    assert [each.judgement for each in compare(before, after)] == [judgement]
 
 
 def test_a_figure_that_is_gone_is_a_regression_and_a_new_one_is_none():
