@@ -49,6 +49,7 @@ NOT_RUN: dict[tuple[str, str], Why] = {
     ("README.md", "$ make demo"): Why.CHECKED_ELSEWHERE,
     ("CONTRIBUTING.md", "$ make quick"): Why.CHECKED_ELSEWHERE,
     ("CONTRIBUTING.md", "$ python -m tests.chaos"): Why.CHECKED_ELSEWHERE,
+    ("CONTRIBUTING.md", "$ python -m tests.engine.fire"): Why.CHECKED_ELSEWHERE,
     ("docs/chain-format.md", "actor-start ="): Why.GRAMMAR,
     ("examples/researcher/README.md", "$ theater build"): Why.MODEL,
 }

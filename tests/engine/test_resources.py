@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.guests import SEND, Host
 from tests.engine.memory import allocated_kib
-from theater.engine import Returned
+from theater.engine import Returned, wat
 from theater.errors import CodecError
 from theater.values.types import OptionOf, Resource
 
@@ -106,4 +106,39 @@ def test_an_error_while_a_resource_is_dropped_ends_the_call(guest):
     instance = guest("things").instance()
     ended = instance.call(SEND, [None, (b"",)], Dropping(Things()), 1000)
     assert (ended.kind, type(ended.cause)) == ("host", KeyError)
+    assert instance.dead
+
+
+OWN_RESOURCE = """(component
+  (type $r (resource (rep i32)))
+  (core func $new (canon resource.new $r))
+  (core module $main
+    (import "host" "new" (func $new (param i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+    (func (export "make") (param i32 i32 i32) (result i32)
+      (i32.store (i32.const 80) (call $new (i32.const 7)))
+      (i32.const 64)))
+  (core instance $main (instantiate $main (with "host" (instance (export "new" (func $new))))))
+  (type $state (option (list u8)))
+  (func $make (param "state" $state) (result (result (tuple $state (own $r)) (error string)))
+    (canon lift (core func $main "make") (memory (core memory $main "memory"))
+      (realloc (core func $main "realloc"))))
+  (component $shown
+    (import "r" (type $r (sub resource)))
+    (type $state (option (list u8)))
+    (import "make" (func $make (param "state" $state)
+      (result (result (tuple $state (own $r)) (error string)))))
+    (export $named "r" (type $r))
+    (export "make" (func $make) (func (param "state" $state)
+      (result (result (tuple $state (own $named)) (error string))))))
+  (instance $shown (instantiate $shown (with "r" (type $r)) (with "make" (func $make))))
+  (export "test:own/makes" (instance $shown)))"""
+"""Returns a resource that it has made itself."""
+
+
+def test_a_resource_of_the_guest_s_own_is_no_result(engine):
+    instance = engine.load(wat(OWN_RESOURCE)).instance()
+    ended = instance.call("test:own/makes/make", [None], Host(), 1000)
+    assert (ended.kind, ended.code, ended.cause) == ("result", None, None)
     assert instance.dead

@@ -234,7 +234,11 @@ class Instance:
                     return _ended(native.take_text(error))
                 native.delete_error(error)
                 return call.ended
-            outcome = entry.shape.returned(result >> 3, context)
+            try:
+                outcome = entry.shape.returned(result >> 3, context)
+            except native.LibraryError as refused:
+                # A resource of the guest's own is nothing that the host can hold.
+                return Ended("result", None, str(refused))
             finished = True
             return outcome
         finally:
