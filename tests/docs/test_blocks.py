@@ -42,6 +42,7 @@ class Why(Enum):
 
     CHECKED_ELSEWHERE = "another check runs it, in full; here it is only seen to be a command"
     MODEL = "needs a language model; `make demo` runs the same with one"
+    MINUTES = "takes minutes and measures nothing on a machine that runs tests"
     GRAMMAR = "not a program: a test compares its names with the code"
 
 
@@ -50,6 +51,7 @@ NOT_RUN: dict[tuple[str, str], Why] = {
     ("CONTRIBUTING.md", "$ make quick"): Why.CHECKED_ELSEWHERE,
     ("CONTRIBUTING.md", "$ python -m tests.chaos"): Why.CHECKED_ELSEWHERE,
     ("CONTRIBUTING.md", "$ python -m tests.engine.fire"): Why.CHECKED_ELSEWHERE,
+    ("CONTRIBUTING.md", "$ make bench"): Why.MINUTES,
     ("docs/chain-format.md", "actor-start ="): Why.GRAMMAR,
     ("examples/researcher/README.md", "$ theater build"): Why.MODEL,
 }
