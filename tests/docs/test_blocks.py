@@ -30,10 +30,12 @@ from tests.docs.pages import ROOT, Block, blocks, pages
 from tests.docs.terminal import Terminal, agrees, typed
 from tests.guests.components import PROJECTS, built_copy
 from tests.server.running import Running, running
+from theater.build.node import cache_folder
 from theater.cli import configuration
 
 BUILD = re.compile(r"\btheater build(?: (?!-)(\S+))?")
 EXIT = re.compile(r"# exit code (\d+)$")
+MODULES = ("*.py", "*.js", "*.ts")
 CONFIGURATION = "~/.config/theater/config.toml"
 
 
@@ -57,7 +59,7 @@ NOT_RUN: dict[tuple[str, str], Why] = {
 }
 """Blocks that are not run, by page and beginning."""
 
-SLOW = {"docs/python.md", "docs/javascript.md"}
+SLOW = {"docs/python.md", "docs/javascript.md", "examples/counter-js/README.md"}
 """Pages that build components of their own."""
 
 
@@ -135,9 +137,10 @@ class World:
     def example(self, folder: Path) -> str | None:
         """The project of the tests that has the same code, and now the same text, if there is one."""
         for name, project in PROJECTS.items():
-            module = folder / f"{name}.py"
-            if module.exists() and code_of(module) == code_of(project / module.name):
-                shutil.copy(project / module.name, module)
+            modules = [path.name for pattern in MODULES for path in project.glob(pattern)]
+            if modules and all(same_code(folder / each, project / each) for each in modules):
+                for each in modules:
+                    shutil.copy(project / each, folder / each)
                 return name
         return None
 
@@ -189,6 +192,15 @@ class World:
         assert same_shape(json.loads(block.text), json.loads(printed)), f"{block.place}: {printed}"
 
 
+def same_code(one: Path, other: Path) -> bool:
+    """Whether two modules do the same: Python without docstrings, comments and formatting."""
+    if not one.is_file():
+        return False
+    if one.suffix == ".py":
+        return code_of(one) == code_of(other)
+    return one.read_bytes() == other.read_bytes()
+
+
 def code_of(path: Path) -> str:
     """What a module does: its code without docstrings, comments and formatting."""
     tree = ast.parse(path.read_text())
@@ -218,12 +230,14 @@ def cache(request: pytest.FixtureRequest) -> Path:
     """What lasts from run to run: components that were built."""
     request.config.cache.mkdir("documented")
     made = request.config.cache.mkdir("guests").resolve()
-    # The commands find what the server has compiled, and the other way round.
+    # The commands find what the server has compiled, and what other tests have installed.
     commands = made / "commands" / "theater"
     commands.mkdir(parents=True, exist_ok=True)
-    (made / "compiled").mkdir(exist_ok=True)
-    with suppress(FileExistsError):
-        (commands / "components").symlink_to(made / "compiled")
+    shared = {"components": made / "compiled", "javascript": cache_folder()}
+    for name, target in shared.items():
+        target.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            (commands / name).symlink_to(target)
     return made
 
 
