@@ -203,6 +203,19 @@ def test_a_folder_that_is_none_does_not_stop_an_actor(
     assert caplog.text.count("can't be written") == 1
 
 
+def test_a_node_that_can_not_note_what_it_saves_runs_all_the_same(
+    stage: Theater, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.node.close()
+    (stage.data_dir / chain_saving.SAVING).rmdir()
+    (stage.data_dir / chain_saving.SAVING).write_text("not a folder")
+    stage.reopen()
+    assert caplog.text.count("no chains are saved") == 1
+    actor = stage.start("counter", saved())
+    stage.ask(actor, b"")
+    assert not (stage.data_dir / "chains").exists()
+
+
 def test_a_relative_folder_is_below_the_nodes_chains(stage: Theater) -> None:
     actor = stage.start("counter", saved("agents/red"))
     caught_up(stage, actor, path_of(stage, actor, "agents/red"))

@@ -24,6 +24,7 @@ from theater.errors import (
 from theater.journal.memory import MemoryJournal
 from theater.journal.records import Keep
 from theater.runtime import imports
+from theater.runtime.import_facts import PLACE_EVENTS
 from theater.runtime.inspection import ImportReport
 from theater.runtime.node import Node
 from theater.runtime.settings import NodeSettings
@@ -96,7 +97,7 @@ def test_a_living_actor_comes_before_an_imported_one_of_its_name(stage: Theater)
 
 def test_every_part_of_a_long_chain_can_be_read(stage: Theater) -> None:
     events = stranger(300)
-    assert len(events) > 3 * imports.PLACE_EVENTS
+    assert len(events) > 3 * PLACE_EVENTS
     take(stage, events)
     for start in (0, 1, 255, 256, 257, 511, 700, len(events) - 1):
         for limit in (0, 1, 300, None):
@@ -351,6 +352,17 @@ def test_there_is_a_bound_on_how_many_are_kept(
         take(stage, stranger(actor=BRANCH))
     assert refused.value.code == "import.full"
     assert take(stage, gone_on(stranger())).outcome == "extended"
+
+
+def test_a_folder_that_is_none_is_told_and_hides_nothing_else(stage: Theater) -> None:
+    actor = stage.start("counter")
+    folder(stage).write_text("not a folder")
+    with pytest.raises(TheaterError) as refused:
+        take(stage, stranger())
+    assert refused.value.code == "import.unwritable"
+    assert [info.id for info in stage.node.list(ended=True)] == [actor.id]
+    with pytest.raises(NotFound):
+        stage.node.info(ACTOR)
 
 
 def test_a_node_without_a_folder_imports_nothing() -> None:

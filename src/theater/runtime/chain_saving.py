@@ -83,8 +83,13 @@ class ChainSaving:
         if self._data_dir is None:
             return
         notes = self._data_dir / SAVING
-        notes.mkdir(mode=0o700, exist_ok=True)
-        self._left = sorted(os.listdir(notes))
+        try:
+            notes.mkdir(mode=0o700, exist_ok=True)
+            self._left = sorted(os.listdir(notes))
+        except OSError as error:
+            log.error("no chains are saved until the node is opened again: %s: %s", notes, error)
+            self._data_dir = None
+            return
         self._unwatch = self._journal.on_commit(self._committed)
         for actor in living:
             if actor.manifest.save_chain:

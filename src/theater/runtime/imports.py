@@ -12,19 +12,16 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import count, islice, zip_longest
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
-from theater.chain import files, sequence, shapes
+from theater.chain import files, sequence
 from theater.chain.event import ZERO_HASH, Event
 from theater.chain.scanner import Scanner, Source
-from theater.chain.verify import Verifier
 from theater.errors import (
-    CodecError,
     Conflict,
     IntegrityError,
     TooLarge,
@@ -33,47 +30,24 @@ from theater.errors import (
 )
 from theater.ids import ACTOR_ID
 from theater.journal.sqlite.directory import sync_directory
-from theater.limits import IMPORTS_MAX, NAME_CHARS_MAX
+from theater.limits import IMPORTS_MAX
 from theater.runtime.durable_files import DRAFT, write_whole
+from theater.runtime.import_facts import (
+    PLACE_EVENTS,
+    ImportFacts,
+    KeptChain,
+    Read,
+    agree,
+    checked,
+    fuller,
+    read_kept,
+    scan,
+    verified,
+)
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-PLACE_EVENTS: Final = 256
-"""Every so many events there is a place from which reading can begin."""
 
 ImportOutcome = Literal["new", "known", "extended"]
-Read = Callable[[int, int | None], Iterator[Event]]
-"""Gives the events of a chain from a seq on, at most so many."""
-
-
-class ImportFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is known of a kept chain without reading it.
-
-    `component`, `manifest` and `head` are hexadecimal; the first two and `name` are empty where the
-    data of `actor-start` is gone. `gone` counts events without data, `bytes` is the file's length,
-    `places` are the offsets of events 0, 256, 512 …
-    """
-
-    actor: str
-    name: str
-    parent: str | None
-    component: str
-    manifest: str
-    started_at: int
-    events: int
-    head: str
-    gone: int
-    bytes: int
-    places: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KeptChain:
-    """A chain that another one can be compared with: its length, and how its events are read."""
-
-    events: int
-    read: Read
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +80,13 @@ class Imports:
     ) -> tuple[str, ImportOutcome]:
         """Verify a chain file of any form and keep it, whole or not at all.
 
-        Returns its actor's id and what was new: nothing, too, if the actor is this node's own. `named` is the actor's id for a chain that doesn't say it any more. `local` gives the
-        chain of an actor of this node. CodecError for a file that is no chain or doesn't verify,
+        Returns its actor's id and what was new: nothing, too, if the actor is this node's own.
+        `named` is the actor's id for a chain that doesn't say it any more. `local` gives the chain
+        of an actor of this node. CodecError for a file that is no chain or doesn't verify,
         Conflict for one that contradicts a chain of the same actor.
         """
         try:
-            draft = self._draft(_verified(files.read(source)), named)
+            draft = self._draft(verified(files.read(source)), named)
         except OSError as error:
             raise unwritable(error) from error
         try:
@@ -150,7 +125,7 @@ class Imports:
         facts = self._stored(actor)
         if facts is None or facts.bytes != found.st_size:
             with path.open("rb") as file:
-                facts = _checked(lambda: _scan(_read(file, ZERO_HASH, 0, None), actor, None))
+                facts = checked(lambda: scan(read_kept(file, ZERO_HASH, 0, None), actor, None))
             write_whole(self._facts(actor), msgspec.json.encode(facts))
         self._known[actor] = key, facts
         return facts
@@ -191,7 +166,7 @@ class Imports:
                 )
             file.seek(facts.places[start // PLACE_EVENTS])
             last = None
-            for event in _read(file, None if first else ZERO_HASH, first, end - first):
+            for event in read_kept(file, None if first else ZERO_HASH, first, end - first):
                 last = event
                 if event.seq >= start:
                     yield event
@@ -202,7 +177,7 @@ class Imports:
 
     def _compare_with_own(self, draft: _Draft, own: KeptChain) -> None:
         facts = draft.facts
-        _agree(facts, self._reader(draft), own)
+        agree(facts, self._reader(draft), own)
         if facts.events > own.events:
             raise Conflict(
                 f"actor {facts.actor} is this node's own and has {own.events} events; the file goes "
@@ -230,12 +205,12 @@ class Imports:
         def stored(start: int, limit: int | None) -> Iterator[Event]:
             return self.events(kept, start, limit)
 
-        _agree(draft.facts, self._reader(draft), KeptChain(kept.events, stored))
+        agree(draft.facts, self._reader(draft), KeptChain(kept.events, stored))
         if draft.facts.events <= kept.events and not kept.gone:
             return "known"
         # Either may still have data that was destroyed in the other.
         both = zip_longest(self._reader(draft)(0, None), stored(0, None))
-        merged = self._draft((_fuller(one, other) for one, other in both), actor)
+        merged = self._draft((fuller(one, other) for one, other in both), actor)
         try:
             if (merged.facts.events, merged.facts.gone) == (kept.events, kept.gone):
                 return "known"
@@ -262,7 +237,7 @@ class Imports:
                         file.write(sequence.item(event))
                         yield event
 
-                return _Draft(path, _scan(written(), None, named))
+                return _Draft(path, scan(written(), None, named))
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -291,124 +266,6 @@ class Imports:
 
     def _facts(self, actor: str) -> Path:
         return self._chain(actor).with_suffix(".json")
-
-
-def _verified(events: Iterator[Event]) -> Iterator[Event]:
-    verifier = Verifier()
-    for event in events:
-        problem = verifier.feed(event)
-        if problem is None:
-            yield event
-            continue
-        break
-    report = verifier.finish()
-    if report.problem is not None:
-        raise CodecError(
-            f"the chain does not verify: event {report.problem.seq} ({report.problem.reason}): "
-            f"{report.problem.detail}",
-            code="encoding.does_not_verify",
-            seq=report.problem.seq,
-            reason=report.problem.reason,
-        )
-    if not report.events:
-        raise CodecError("the file has no events", code="encoding.empty")
-
-
-def _scan(events: Iterable[Event], actor: str | None, named: str | None) -> ImportFacts:
-    """What stands in a chain, and where its events begin as a CBOR sequence."""
-    start: shapes.Start | None = None
-    said: str | None = None
-    began = number = gone = size = 0
-    head = ZERO_HASH
-    places: list[int] = []
-    for event in events:
-        if not number:
-            began = event.at
-        if event.data is None:
-            gone += 1
-        elif event.type in (shapes.ACTOR_START, shapes.ACTOR_FORK):
-            form = shapes.parse(event.type, event.data)
-            if isinstance(form, shapes.Start):
-                start, said = form, form.actor
-            elif isinstance(form, shapes.Note):
-                # Behind a fork the chain is the branch's, under its own id.
-                branch = form.fields.get("actor")
-                said = branch if isinstance(branch, str) else said
-        if number % PLACE_EVENTS == 0:
-            places.append(size)
-        size += len(sequence.item(event))
-        number += 1
-        head = event.hash
-    chosen = actor or said or named
-    if chosen is None or not ACTOR_ID.fullmatch(chosen):
-        raise CodecError(
-            "the chain does not say whose it is; name the file by the actor's id"
-            if chosen is None
-            else f"{chosen[:80]!r} is not the id of an actor",
-            code="encoding.actor",
-        )
-    return ImportFacts(
-        actor=chosen,
-        name="" if start is None else start.name[:NAME_CHARS_MAX],
-        parent=None if start is None or start.parent is None else start.parent.actor[:80],
-        component="" if start is None else start.component.hex(),
-        manifest="" if start is None else start.manifest[0].hex(),
-        started_at=began,
-        events=number,
-        head=head.hex(),
-        gone=gone,
-        bytes=size,
-        places=tuple(places),
-    )
-
-
-def _agree(facts: ImportFacts, read: Read, other: KeptChain) -> None:
-    """Conflict with the first differing event unless one chain begins with the other."""
-    last = min(facts.events, other.events) - 1
-    # Hashes cover all that was before, so one comparison is enough where there is no difference.
-    if next(read(last, 1)).hash == next(other.read(last, 1)).hash:
-        return
-    pairs = zip(read(0, last + 1), other.read(0, last + 1), strict=True)
-    seq = next(one.seq for one, two in pairs if one.hash != two.hash)
-    raise Conflict(
-        f"there is another chain of actor {facts.actor} here: the two differ from event {seq} on",
-        code="import.different",
-        actor=facts.actor,
-        seq=seq,
-    )
-
-
-def _fuller(one: Event | None, other: Event | None) -> Event:
-    chosen = one if other is None or (one is not None and one.data is not None) else other
-    assert chosen is not None
-    return chosen
-
-
-def _read(file: Source, parent: bytes | None, seq: int, limit: int | None) -> Iterator[Event]:
-    """Events of a kept file, each with the digest of its data and the link to the one before."""
-    found = _refused_as_damage(sequence.read(Scanner(file)))
-    for event in found if limit is None else islice(found, limit):
-        broken = event.seq != seq or (parent is not None and event.parent != parent)
-        if broken or (event.data is not None and sha256(event.data).digest() != event.data_digest):
-            raise IntegrityError(f"event {seq} of an imported chain is damaged", seq=seq)
-        yield event
-        parent = event.hash
-        seq += 1
-
-
-def _refused_as_damage(events: Iterator[Event]) -> Iterator[Event]:
-    while True:
-        event = _checked(lambda: next(events, None))
-        if event is None:
-            return
-        yield event
-
-
-def _checked(read: Callable[[], T]) -> T:
-    try:
-        return read()
-    except CodecError as error:
-        raise IntegrityError(f"an imported chain is damaged: {error.message}") from error
 
 
 def unwritable(error: OSError) -> Unavailable:

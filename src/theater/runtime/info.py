@@ -7,7 +7,7 @@ from typing import Literal
 
 from theater.journal.records import ActorRow, ActorStatus, Answer
 from theater.runtime.actor import Actor
-from theater.runtime.imports import ImportFacts
+from theater.runtime.import_facts import ImportFacts
 
 
 @dataclass(frozen=True, slots=True)

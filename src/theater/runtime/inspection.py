@@ -24,7 +24,8 @@ from theater.manifest.model import Limits
 from theater.runtime import opening
 from theater.runtime.feed import Feed
 from theater.runtime.histories import Histories
-from theater.runtime.imports import ImportOutcome, Imports, KeptChain
+from theater.runtime.import_facts import KeptChain
+from theater.runtime.imports import ImportOutcome, Imports
 from theater.runtime.info import ActorInfo, of_actor, of_import, of_row
 from theater.runtime.programs import Programs
 from theater.runtime.replay import Loaded, Replay, ReplayReport
