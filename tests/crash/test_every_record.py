@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,14 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash import languages
 from tests.crash.scenario import Told, check, play
 from tests.crash.zygote import CRASHED, FINISHED
+from tests.runtime.languages import LANGUAGES
 from theater.runtime.node import Node
 from theater.runtime.settings import NodeSettings
 
 pytestmark = pytest.mark.slow
 
 RECORDS_MIN = 25
+CRASHES = 3
 ROOT = Path(__file__).parents[2]
 
 
@@ -98,6 +102,38 @@ def test_a_process_that_ends_at_any_record_is_recovered_to_the_oracles_state(
         crashes += code == CRASHED
         recover_and_check(directory, zygote.cache)
     assert crashes >= RECORDS_MIN
+
+
+@pytest.mark.parametrize("instance_calls", [1, 3, 64])
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_a_conversation_in_any_language_goes_on_where_the_process_ended(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, instance_calls: int
+) -> None:
+    builds = Path(request.config.cache.mkdir("guests"))
+    order = {"language": name, "builds": str(builds), "instance_calls": instance_calls}
+    zygote = Zygote(builds / "compiled")
+    try:
+        (tmp_path / "undisturbed").mkdir()
+        assert zygote.run(tmp_path / "undisturbed", **order) == FINISHED
+        records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
+        chance = random.Random(f"{name} {instance_calls}")
+        for number in chance.sample(range(2, records - 2), CRASHES):
+            directory = tmp_path / str(number)
+            directory.mkdir()
+            point = chance.choice(["before", "queued", "written", "committed"])
+            assert zygote.run(directory, point=point, number=number, **order) == CRASHED
+            told = Told(directory / "told")
+            before = told.all()
+            node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
+            try:
+                actor = languages.play(node, told, name, builds, instance_calls)
+                languages.check(node, told, name, actor)
+            finally:
+                node.close()
+            after = told.all()
+            assert {each: after[each] for each in before} == before
+    finally:
+        zygote.close()
 
 
 @pytest.mark.parametrize("part", range(4))

@@ -1,7 +1,8 @@
 """A process that has everything imported and forks a child for each run of the scenario.
 
 Reads a JSON object a line: `data`, `told`, `cache`, and either `point` and `number` (end the
-process at that failpoint) or `cut_after` (lose the power after so many file operations). Writes a
+process at that failpoint) or `cut_after` (lose the power after so many file operations); with
+`language`, `builds` and `instance_calls` the conversation with a guest in it is run instead. Writes a
 JSON object a line: the child's exit `code`, and what it printed about an error.
 """
 
@@ -14,6 +15,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from tests.crash import languages
 from tests.crash.scenario import Told, play
 from tests.runtime.actors import guest
 from theater.journal.port import Failpoint
@@ -51,7 +53,11 @@ def _run(order: dict[str, object]) -> int:
             failpoint = _ending_at(str(order["point"]), int(str(order["number"])))
         journal = SqliteJournal.open(data, group_records_max=1, failpoint=failpoint)
     node = Node.over(journal, settings)
-    play(node, told)
+    if "language" in order:
+        builds, calls = Path(str(order["builds"])), int(str(order["instance_calls"]))
+        languages.play(node, told, str(order["language"]), builds, calls)
+    else:
+        play(node, told)
     told.note("records", str(journal.appended()))
     os._exit(FINISHED)
 

@@ -142,6 +142,9 @@ class World:
                 for each in modules:
                     shutil.copy(project / each, folder / each)
                 return name
+            scripts = scripts_of(project)
+            if scripts and scripts == scripts_of(folder):
+                return name
         return None
 
     def python(self, block: Block) -> None:
@@ -212,6 +215,11 @@ def code_of(path: Path) -> str:
     return ast.dump(tree)
 
 
+def scripts_of(folder: Path) -> dict[str, str]:
+    """The files of a project in JavaScript."""
+    return {path.name: path.read_text() for path in sorted(folder.glob("*.js"))}
+
+
 def same_shape(shown: object, got: object) -> bool:
     """Whether JSON has the shown keys and types; `…` stands for any text, and values are examples."""
     match shown, got:
@@ -259,6 +267,8 @@ def world(tmp_path: Path, server: Running, cache: Path) -> Iterator[World]:
         **kept,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
+        # Whatever registry this machine is set to, wherever that is said.
+        "NPM_CONFIG_USERCONFIG": str(Path.home() / ".npmrc"),
         "XDG_CACHE_HOME": str(cache / "commands"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "XDG_DATA_HOME": str(tmp_path / "share"),

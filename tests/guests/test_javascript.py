@@ -1,13 +1,44 @@
-"""Actors in JavaScript, built by the real tools."""
+"""What the SDK makes of an actor in JavaScript, seen from the host: the same in both engines.
+
+The actor is the conformance actor of tests/guests/test_sdk.py in another language, and what is said of
+it here is what is said of it there, where the languages don't differ.
+"""
 
 from __future__ import annotations
+
+import json
+from typing import Any
 
 import pytest
 
 from tests.guests.components import Guests
-from tests.guests.host import ACTOR, Host, error_of
+from tests.guests.content import StoreDouble
+from tests.guests.host import ACTOR, Host, error_of, refused
+from theater.engine import Ended, Returned
+from theater.values.types import Err, Ok
 
 pytestmark = pytest.mark.slow
+
+OTHER = "00000000-0000-4000-8000-000000000002"
+MESSAGES = "theater:simple/message-server-host"
+STORE = "theater:simple/store"
+ENGINES = ("conformance-js", "conformance-sm")
+
+
+@pytest.fixture(params=ENGINES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def host(guests: Guests, name: str) -> Host:
+    made = Host(guests.load(name))
+    assert isinstance(made.init(), Returned)
+    return made
+
+
+def outcome_of(host: Host, what: str, **given: object) -> Any:
+    return host.callback("handle-request", ("r", json.dumps({"do": what, **given}).encode()))
 
 
 def test_the_counter_counts(guests: Guests) -> None:
@@ -17,6 +48,306 @@ def test_the_counter_counts(guests: Guests) -> None:
     host.send(2)
     host.renew()
     host.send(3)
-    assert host.request(None) == {"count": 5}
+    assert host.request(None) == host.request(b"") == {"count": 5}
     assert host.log == ["counted to 2", "counted to 5"]
     assert error_of(host.send(b"\xff")).startswith("BadMessage: not JSON")
+
+
+@pytest.mark.parametrize(
+    "state, text",
+    [
+        ({"cuont": 1}, "has no field 'cuont'"),
+        ([], "not a JSON object"),
+        ({"count": 1, "v": 7}, "override `migrate`"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused_with_the_place(
+    guests: Guests, state: object, text: str
+) -> None:
+    error = error_of(Host(guests.load("counter-js")).init(state))
+    assert error.startswith("BadState: ")
+    assert text in error
+
+
+def test_a_call_that_changes_nothing_returns_no_state(host: Host) -> None:
+    outcome = outcome_of(host, "recall")
+    assert isinstance(outcome, Returned)
+    assert outcome.state is None
+
+
+def test_a_state_of_an_older_version_is_migrated(host: Host) -> None:
+    host.state = json.dumps({"v": 1, "self": ACTOR, "lines": ["old"]}).encode()
+    assert host.request({"do": "recall"}) == ["migrated from 1", "old"]
+    host.request({"do": "note", "text": "new"})
+    assert host.fields()["v"] == 2
+
+
+def test_an_error_at_the_start_is_the_actors_own(guests: Guests, name: str) -> None:
+    host = Host(guests.load(name))
+    assert error_of(host.init({"v": 2, "notes": ["refuse to start"]})) == "told not to start"
+
+
+def test_an_uncaught_exception_is_an_error_with_the_users_lines_in_the_log(host: Host) -> None:
+    assert error_of(outcome_of(host, "divide", by=0)) == "RangeError: no number: 1 / 0"
+    first, *frames = host.log[-1].splitlines()
+    assert first == "RangeError: no number: 1 / 0"
+    assert [frame.split() for frame in frames] == [
+        ["at", "divided", "(lib/more.js:6)"],
+        ["at", "divide", f"(conformance.js:{line_of('return divided(1, by);')})"],
+        ["at", "onRequest", f"(conformance.js:{line_of('return this[message.do](message);', 2)})"],
+    ]
+    assert host.request({"do": "recall"}) == [f"started as {ACTOR}"]
+
+
+def line_of(text: str, nth: int = 1) -> int:
+    from tests.guests.components import PROJECTS
+
+    lines = (PROJECTS["conformance-js"] / "conformance.js").read_text().splitlines()
+    return [at for at, line in enumerate(lines, start=1) if line.strip() == text][nth - 1]
+
+
+def test_a_rejection_is_its_text_alone_and_not_logged(host: Host) -> None:
+    assert error_of(host.send({"do": "reject"})) == "a text of its own"
+    assert error_of(host.send({"do": "shout"})) == "a text"
+    assert host.log == []
+    assert host.request({"do": "recall"}) == [f"started as {ACTOR}"]
+
+
+@pytest.mark.parametrize(
+    "what, error",
+    [
+        ("hoard", "out of memory"),
+        ("spoil", "BadState: Conformance.spoiled.inside: an object of Map "),
+        ("grow", "BadState: Conformance.unknown is not a field"),
+        ("absent", "TypeError: "),
+        ("tell", "TypeError: an actor's id must be a string"),
+    ],
+)
+def test_no_failure_of_javascript_costs_the_instance(host: Host, what: str, error: str) -> None:
+    assert error in error_of(host.send({"do": what}))
+    assert host.instance is not None
+    assert not host.instance.dead
+    assert host.request({"do": "echo", "value": 1}) == 1
+
+
+def test_a_trap_is_a_trap(guests: Guests) -> None:
+    host = Host(guests.load("conformance-js"))
+    host.init()
+    outcome = host.send({"do": "abort"})
+    assert isinstance(outcome, Ended)
+    assert outcome.kind == "trap"
+    assert host.request({"do": "recall"}) == [f"started as {ACTOR}"]
+
+
+def test_a_recursion_without_end_costs_the_instance_and_no_more(guests: Guests) -> None:
+    host = Host(guests.load("conformance-js"))
+    host.init()
+    outcome = host.send({"do": "recurse"})
+    assert isinstance(outcome, Ended)
+    assert outcome.kind == "stack"
+    assert host.request({"do": "recall"}) == [f"started as {ACTOR}"]
+
+
+@pytest.mark.parametrize("value", [None, True, 0, -(2**53), 1.5, "ü\0\U0001f600", [], {"a": [{}]}])
+def test_json_comes_back_as_it_went(host: Host, value: object) -> None:
+    assert host.request({"do": "echo", "value": value}) == value
+
+
+def test_a_large_message_comes_back_as_it_went(host: Host) -> None:
+    value = "snöwflake " * 100_000
+    assert host.request({"do": "echo", "value": value}) == value
+
+
+def test_log_and_console_are_lines(host: Host) -> None:
+    host.lines.clear()
+    host.request({"do": "log", "value": {"a": [1, None]}})
+    host.request({"do": "print", "value": "ü"})
+    assert host.log == ["logged { a: [1, null] }"]
+    assert sorted(host.lines) == ["stderr: warned", "stdout: printed ü"]
+
+
+def test_shutdown_takes_json_or_nothing(host: Host) -> None:
+    host.request({"do": "end", "result": {"n": [1, None]}})
+    host.request({"do": "end"})
+    assert host.asked_of("runtime/shutdown") == [(b'{"n":[1,null]}',), (None,)]
+
+
+def test_an_interface_can_be_used_beside_the_sdk(host: Host) -> None:
+    event = {"event-type": "wasm-call", "parent": None, "data": b""}
+    host.functions = {
+        "theater:simple/runtime/get-chain": lambda: {"events": [{"hash": 0, "event": event}]}
+    }
+    assert host.request({"do": "history"}) == ["wasm-call"]
+
+
+def test_messages_go_out_as_json_and_errors_come_back_with_their_code(host: Host) -> None:
+    host.send({"do": "tell", "actor": OTHER, "value": {"x": 1}})
+    assert host.asked_of("message-server-host/send") == [(OTHER, b'{"x":1}')]
+    host.functions = {f"{MESSAGES}/request": lambda actor, body: Ok(b'["heard", 7]')}
+    assert host.request({"do": "ask", "actor": OTHER, "value": 1}) == {"answer": ["heard", 7]}
+    host.functions = {f"{MESSAGES}/request": refused("actor.not_found: no such actor")}
+    assert host.request({"do": "ask", "actor": OTHER, "value": 1}) == {
+        "code": "actor.not_found",
+        "message": "no such actor",
+    }
+
+
+def test_a_deferred_request_is_answered_later_also_by_another_instance(host: Host) -> None:
+    assert host.request({"do": "defer"}, "request-7") is None
+    host.renew()
+    assert host.request({"do": "answer", "value": "now"}) == 1
+    assert host.asked_of("message-server-host/respond-to-request") == [("request-7", b'"now"')]
+
+
+def test_outstanding_requests_can_be_given_up(host: Host) -> None:
+    host.functions = {f"{MESSAGES}/list-outstanding-requests": lambda: ["a", "b"]}
+    assert host.request({"do": "give_up"}) == ["a", "b"]
+    assert host.asked_of("message-server-host/cancel-request") == [("a",), ("b",)]
+
+
+def test_channels_are_accepted_refused_and_used(host: Host) -> None:
+    opened = host.callback("handle-channel-open", ("ch_1", b'"hi"'))
+    assert isinstance(opened, Returned)
+    assert opened.rest[0] == ({"accepted": True, "message": b'{"welcome":"hi"}'},)
+    refusal = host.callback("handle-channel-open", ("ch_2", b'"no"'))
+    assert isinstance(refusal, Returned)
+    assert refusal.rest[0] == ({"accepted": False, "message": b"not you"},)
+    host.callback("handle-channel-message", ("ch_1", b"[1]"))
+    host.callback("handle-channel-close", ("ch_1",))
+    assert host.request({"do": "recall"})[1:] == [
+        "open ch_1 hi",
+        "open ch_2 no",
+        "message ch_1 1",
+        "close ch_1",
+    ]
+    assert host.asked_of("message-server-host/send-on-channel") == [("ch_1", b'{"echo":[1]}')]
+
+
+def test_an_actor_without_channel_hooks_refuses_channels(guests: Guests) -> None:
+    host = Host(guests.load("counter-js"))
+    host.init()
+    outcome = host.callback("handle-channel-open", ("ch_1", b"0"))
+    assert isinstance(outcome, Returned)
+    assert outcome.rest[0] == ({"accepted": False, "message": b"Counter takes no channels"},)
+
+
+def test_channels_are_opened_used_and_closed(host: Host) -> None:
+    host.functions = {f"{MESSAGES}/open-channel": lambda actor, body: Ok("ch_9")}
+    assert host.request({"do": "converse", "actor": OTHER, "value": 1}) == "ch_9"
+    assert host.asked_of("message-server-host/send-on-channel") == [("ch_9", b'"first"')]
+    assert host.asked_of("message-server-host/close-channel") == [("ch_9",)]
+
+
+def test_every_function_of_the_store_is_reached(host: Host) -> None:
+    double = StoreDouble()
+    host.functions = double.functions
+    host.asked.clear()
+    assert host.request({"do": "keep", "text": "abc"}) == double.expected(b"abc")
+    assert {name.rpartition("/")[2] for name, _ in host.asked} == {
+        name.rpartition("/")[2] for name in host.functions
+    }
+    assert host.fields()["store"] == "store-1"
+
+
+def test_an_error_of_the_host_that_nobody_catches_is_told_to_the_caller(host: Host) -> None:
+    host.functions = {f"{STORE}/new": lambda: Err("permission.denied: no store for you")}
+    outcome = outcome_of(host, "keep", text="")
+    assert error_of(outcome) == "HostError: permission.denied: no store for you"
+
+
+@pytest.mark.parametrize("what", ["fetch", "fetched"])
+def test_an_interface_that_is_not_granted_is_missed_at_use_with_the_lines_to_add(
+    host: Host, what: str
+) -> None:
+    error = error_of(host.send({"do": what, "url": "http://127.0.0.1/"}))
+    assert error.startswith("NotGranted: theater:simple/http-client is not granted")
+    assert 'type = "http-client"' in error
+
+
+# Promises
+
+
+def test_what_a_call_promises_is_there_before_it_returns(host: Host) -> None:
+    assert host.request({"do": "later", "value": 2}) == {
+        "doubled": [2, 2],
+        "parts": [0, 1, 2],
+        "settled": {"statuses": ["rejected", "fulfilled"], "first": "yes", "finished": True},
+    }
+    assert host.fields()["notes"][-1] == "later"
+
+
+def test_a_rejected_promise_is_the_calls_error(host: Host) -> None:
+    assert error_of(outcome_of(host, "rejects")) == "RangeError: no number: 1 / 0"
+    assert "at divided (lib/more.js:6)" in host.log[-1]
+
+
+def test_a_promise_that_nothing_settles_is_an_error_and_not_a_hang(guests: Guests) -> None:
+    host = Host(guests.load("conformance-js"))
+    host.init()
+    assert "nothing is left to settle" in error_of(outcome_of(host, "forever"))
+    assert host.request({"do": "echo", "value": 1}) == 1
+
+
+def test_a_rejection_that_nobody_hears_is_in_the_log(guests: Guests) -> None:
+    host = Host(guests.load("conformance-js"))
+    host.init()
+    assert host.request({"do": "unheard"}) is None
+    assert host.log[-1].startswith("unhandled rejection: Error: nobody listens\n")
+
+
+# Chance and time
+
+
+def observed(host: Host, number: int) -> Any:
+    return host.request({"do": "observe", "number": number})
+
+
+def test_the_same_inputs_give_the_same_answers_states_and_lines(guests: Guests, name: str) -> None:
+    def session() -> tuple[list[Any], Host]:
+        host = Host(guests.load(name))
+        host.init()
+        answers = []
+        for number in range(6):
+            if number == 3:
+                host.renew()
+            answers.append(observed(host, number))
+        return answers, host
+
+    (first, one), (second, two) = session(), session()
+    assert first == second
+    assert (one.state, one.lines) == (two.state, two.lines)
+    assert [answer["global_calls"] for answer in first] == [1, 2, 3, 1, 2, 3]
+
+
+def test_each_call_draws_its_own_numbers_in_an_old_instance_and_in_a_new_one(host: Host) -> None:
+    answers = [observed(host, number) for number in range(3)]
+    host.renew()
+    answers += [observed(host, number) for number in range(3)]
+    for what in ("uuid", "token", "random", "time"):
+        assert len({json.dumps(answer[what]) for answer in answers}) == len(answers)
+    assert all(0 <= answer["random"] < 1 for answer in answers)
+    assert all(answer["uuid"][14] == "4" and answer["uuid"][19] in "89ab" for answer in answers)
+
+
+def test_the_entropy_of_the_call_decides_and_not_that_of_the_instance(
+    guests: Guests, name: str
+) -> None:
+    warm, fresh = Host(guests.load(name)), Host(guests.load(name))
+    for host in (warm, fresh):
+        host.init()
+        observed(host, 0)
+    fresh.renew()
+    one, other = observed(warm, 1), observed(fresh, 1)
+    assert (one["random"], one["uuid"]) == (other["random"], other["uuid"])
+
+
+def test_the_clock_is_the_calls(host: Host) -> None:
+    answer = observed(host, 1)
+    assert host.running is not None
+    assert answer["time"] == host.running.now // 1_000_000
+    assert answer["now"].startswith("2023-11-14T22:13:20.")
+
+
+def test_a_timer_sleeps_on_the_virtual_clock(host: Host) -> None:
+    answer = host.request({"do": "observe_later", "number": 1})
+    assert answer["slept"] == pytest.approx(3, abs=0.01)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 import pytest
 
 from tests.guests.components import Guests
+from tests.guests.content import StoreDouble
 from tests.guests.host import ACTOR, Host, error_of, refused
 from theater.engine import Ended, Returned
 from theater.values.types import Err, Ok
@@ -222,54 +222,9 @@ def test_channels_are_opened_used_and_closed(host: Host) -> None:
 
 
 def test_every_function_of_the_store_is_reached(host: Host) -> None:
-    content: dict[str, bytes] = {}
-    labels: dict[str, list[str]] = {}
-
-    def put(_: str, data: bytes) -> Ok:
-        digest = hashlib.sha256(data).hexdigest()
-        content[digest] = data
-        return Ok({"hash": digest})
-
-    def put_at(store: str, label: str, data: bytes) -> Ok:
-        ref = put(store, data)
-        labels.setdefault(label, []).append(ref.value["hash"])
-        return ref
-
-    def replace(store: str, label: str, data: bytes) -> Ok:
-        labels[label] = []
-        return put_at(store, label, data)
-
-    host.functions = {
-        f"{STORE}/new": lambda: Ok("store-1"),
-        f"{STORE}/store": put,
-        f"{STORE}/get": lambda _, ref: Ok(content[ref["hash"]]),
-        f"{STORE}/exists": lambda _, ref: Ok(ref["hash"] in content),
-        f"{STORE}/label": lambda _, label, ref: Ok(labels[label].append(ref["hash"])),
-        f"{STORE}/get-by-label": lambda _, label: Ok(
-            {"hash": labels[label][-1]} if label in labels else None
-        ),
-        f"{STORE}/remove-label": lambda _, label: Ok(labels.pop(label) and None),
-        f"{STORE}/remove-from-label": lambda _, label, ref: Ok(labels[label].remove(ref["hash"])),
-        f"{STORE}/store-at-label": put_at,
-        f"{STORE}/replace-content-at-label": replace,
-        f"{STORE}/replace-at-label": lambda _, label, ref: Ok(
-            labels.update({label: [ref["hash"]]})
-        ),
-        f"{STORE}/list-labels": lambda _: Ok(sorted(labels)),
-        f"{STORE}/list-all-content": lambda _: Ok([{"hash": digest} for digest in sorted(content)]),
-        f"{STORE}/calculate-total-size": lambda _: Ok(sum(map(len, content.values()))),
-    }
-    said = host.request({"do": "keep", "text": "abc"})
-    assert said == {
-        "hashes": [hashlib.sha256(data).hexdigest() for data in (b"abc", b"abc!", b"abcabc")],
-        "latest_was_first": True,
-        "read": "abcabc",
-        "there": [True, False],
-        "labels": ["kept"],
-        "contents": 3,
-        "size": 13,
-        "nothing": None,
-    }
+    double = StoreDouble()
+    host.functions = double.functions
+    assert host.request({"do": "keep", "text": "abc"}) == double.expected(b"abc")
     assert {name.rpartition("/")[2] for name, _ in host.asked} == {
         name.rpartition("/")[2] for name in host.functions
     }

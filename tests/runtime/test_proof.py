@@ -5,15 +5,14 @@ The chain's format was frozen only after this held; it holds for every guest lan
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.guests.components import built
 from tests.runtime.actors import Theater, guest, manifest
+from tests.runtime.languages import LANGUAGES, Language, Observed
 from theater.chain import shapes
 from theater.journal.records import SetActor
 from theater.manifest.model import Limits
@@ -23,58 +22,49 @@ MESSAGES = 12
 
 
 @pytest.fixture(scope="session")
-def impure(request: pytest.FixtureRequest) -> bytes:
-    """A Python guest that uses globals, uuid4, random, the clock, the order of sets, and prints."""
-    return built("impure", Path(request.config.cache.mkdir("guests"))).read_bytes()
+def builds(request: pytest.FixtureRequest) -> Path:
+    """Components that were built, also by earlier runs."""
+    return Path(request.config.cache.mkdir("guests"))
 
 
-def converse(stage: Theater, actor_id: str, component: bytes, seed: int) -> list[bytes]:
+def converse(
+    stage: Theater, actor_id: str, language: Language, seed: int, messages: int
+) -> list[Observed]:
     """Requests with passivations and reopenings at random places."""
     chance = random.Random(seed)
     answers = []
-    for number in range(MESSAGES):
-        body = json.dumps({"number": number}).encode()
-        answers.append(stage.node.request(actor_id, body).result(30))
+    for number in range(messages):
+        answers.append(stage.node.request(actor_id, language.body(number)).result(60))
         if chance.random() < 0.2:
             stage.node.passivate(actor_id)
         if chance.random() < 0.1:
             stage.reopen()
-    return answers
+    return [language.read(answer) for answer in answers]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("instance_calls", INSTANCE_CALLS)
-def test_a_python_guest_replays_to_its_head(
-    stage: Theater, impure: bytes, instance_calls: int
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name == "wat" else [pytest.mark.slow]) for name in LANGUAGES],
+)
+def test_a_guest_that_leans_on_chance_time_and_globals_replays_to_its_head(
+    stage: Theater, builds: Path, name: str, instance_calls: int
 ) -> None:
-    actor = stage.start(impure, manifest("impure", instance_calls=instance_calls))
-    answers = [json.loads(a) for a in converse(stage, actor.id, impure, instance_calls)]
-    assert [answer["seen"] for answer in answers] == list(range(1, MESSAGES + 1))
-    for drawn in ("uuid", "random", "token", "time"):
-        assert len({answer[drawn] for answer in answers}) == MESSAGES
-    counted = [answer["global_calls"] for answer in answers]
-    if instance_calls == 1:
-        assert counted == [1] * MESSAGES
-    else:
-        assert 1 < max(counted) <= instance_calls
+    language = LANGUAGES[name]
+    actor = stage.start(language.component(builds), language.manifest(instance_calls))
+    answers = converse(stage, actor.id, language, instance_calls, MESSAGES)
+    for drawn in zip(*(answer.drawn for answer in answers), strict=True):
+        assert len(set(drawn)) == MESSAGES, "each call draws its own"
+    counted = [answer.calls for answer in answers]
+    assert max(counted) <= instance_calls
+    assert (max(counted) > 1) == (instance_calls > 1)
+    assert language.seen(stage.node.state(actor.id) or b"") in (None, MESSAGES)
     served = [
         shapes.parse(e.type, e.data or b"")
         for e in stage.node.events(actor.id)
         if e.type == shapes.WASM_CALL
     ]
     assert max(call.instance for call in served if isinstance(call, shapes.Call)) < instance_calls
-    stage.prove(actor)
-
-
-@pytest.mark.parametrize("instance_calls", INSTANCE_CALLS)
-def test_a_wat_guest_with_globals_replays_to_its_head(stage: Theater, instance_calls: int) -> None:
-    component = guest("impure")
-    actor = stage.start(component, manifest("impure", instance_calls=instance_calls))
-    answers = converse(stage, actor.id, component, instance_calls)
-    assert len({answer[8:] for answer in answers}) == MESSAGES, "each draws other random bytes"
-    counted = [int.from_bytes(answer[:8], "little") for answer in answers]
-    assert max(counted) <= instance_calls
-    assert (max(counted) > 1) == (instance_calls > 1)
     stage.prove(actor)
 
 
