@@ -38,6 +38,7 @@ def built(name: str, cache: Path) -> Path:
 
 def built_copy(name: str, cache: Path, folder: Path) -> Path:
     """The same in a folder of the caller's own, where no other worker makes it anew meanwhile."""
+    cache = cache.resolve()
     with _locked(name, cache):
         component = _built(name, cache)
         copy = Path(shutil.copytree(cache / name, folder))

@@ -139,11 +139,14 @@ def _camel(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-_NOISE = re.compile(
-    r"^(?:Error: )*(?:: )?(?:Failed to [^:]*: )*|^.*\(wizer \(.*\)\):\n|"
-    r"^Exception while evaluating top-level script\n|\nAdditionally, some promises.*",
-    re.DOTALL,
+_NOISE = (
+    re.compile(r"^Failed to initialize component \(wizer .*?\)\):\n"),
+    re.compile(r"^Exception while evaluating top-level script\n"),
+    re.compile(r"\nAdditionally, some promises.*", re.DOTALL),
+    re.compile(r"^(?:(?:Failed to [^:\n]*|Error)?: )+"),
 )
+"""What the tools put around an exception's own text, in this order."""
+
 _PLACED = re.compile(r"^actor\.mjs:\d+:\d+ ")
 _FRAME = re.compile(r"^\s*(?:at .*\(.*\)|at \S+:\d+(?::\d+)?|\S*@\S+:\d+:\d+|Stack:)\s*$")
 
@@ -170,8 +173,8 @@ def failure(said: Mapping[str, Any], sources: Path, folder: Path) -> BuildError:
         facts = {"file": known(first["file"]), "line": first["line"]} if "file" in first else {}
         return BuildError("\n".join(texts), **facts)
     text, places = said["failure"]["text"], said["failure"]["places"]
-    while (shorter := _NOISE.sub("", text, count=1)) != text:
-        text = shorter
+    for noise in _NOISE:
+        text = noise.sub("", text)
     lines = [_PLACED.sub("", line) for line in text.splitlines() if not _FRAME.match(line)]
     message = "\n".join(lines).strip()
     if not places:
