@@ -318,15 +318,44 @@ def free_port() -> int:
         return port
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def _browse(port: int, token: str | None, actor: str, seed: int) -> list[tuple[int, str]]:
+    """Follow as a browser does, with Last-Event-ID, leaving now and then, until the stream ends."""
+    pace = random.Random(seed)
+    seen: list[tuple[int, str]] = []
+    tries = 0
+    while tries < 400:
+        headers = {**SSE, "Authorization": f"Bearer {token}"}
+        if seen:
+            headers["Last-Event-ID"] = str(seen[-1][0])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+        left = pace.randrange(1, 60)
+        try:
+            connection.request("GET", f"/api/v1/actors/{actor}/events", headers=headers)
+            response = connection.getresponse()
+            while left and (line := response.readline()):
+                if line == b"event: end\n":
+                    return seen
+                if line.startswith(b"data: ") and b'"error"' not in line[:16]:
+                    event = json.loads(line[6:])
+                    seen.append((event["seq"], event["hash"]))
+                    left -= 1
+        except (OSError, http.client.HTTPException):
+            threading.Event().wait(0.05)
+        finally:
+            connection.close()
+        tries += 1
+    raise AssertionError("the stream did not come to its end")
+
+
+@pytest.mark.parametrize(("how", "rounds"), [(signal.SIGKILL, 3), (signal.SIGTERM, 1)])
 def test_clients_go_on_by_themselves_when_the_server_is_started_again(
-    tmp_path: Path, cache_dir: Path, free_port: int, how: signal.Signals
+    tmp_path: Path, cache_dir: Path, free_port: int, how: signal.Signals, rounds: int
 ) -> None:
     server = _process(tmp_path, cache_dir, free_port)
     address = f"http://127.0.0.1:{free_port}"
     try:
         token = read_token(tmp_path)
-        with Client(address, token) as client, ThreadPoolExecutor(3) as threads:
+        with Client(address, token) as client, ThreadPoolExecutor(8) as threads:
             component = client.add_component(guest("counter"))
             actor = client.start(MANIFEST, path="m", component=component).id
             other = client.start(MANIFEST, path="m", component=component).id
@@ -340,7 +369,8 @@ def test_clients_go_on_by_themselves_when_the_server_is_started_again(
                 threads.submit(lambda: asyncio.run(follow())),
                 threads.submit(lambda: list(client.subscribe([actor, other]))),
             ]
-            for round_ in range(3):
+            browsing = [threads.submit(_browse, free_port, token, actor, seed) for seed in range(5)]
+            for round_ in range(rounds):
                 for n in range(20):
                     client.send(actor, b"x", key=f"{round_}-{n}")
                     client.send(other, b"x", key=f"{round_}-{n}-other")
@@ -348,7 +378,7 @@ def test_clients_go_on_by_themselves_when_the_server_is_started_again(
                 server.wait(WAIT_S)
                 server.communicate()
                 server = _process(tmp_path, cache_dir, free_port)
-            assert client.request(actor, b"x") == b"61"
+            assert client.request(actor, b"x") == b"%d" % (20 * rounds + 1)
             client.stop(actor)
             client.stop(other)
             whole = [(event.seq, event.hash) for event in client.events(actor)]
@@ -356,6 +386,8 @@ def test_clients_go_on_by_themselves_when_the_server_is_started_again(
             for follower in following[:2]:
                 seen = [(event.seq, event.hash) for event in follower.result(WAIT_S)]
                 assert seen == whole
+            for browser in browsing:
+                assert browser.result(WAIT_S) == whole
             several = following[2].result(WAIT_S)
             for id_, expected in ((actor, whole), (other, elsewhere)):
                 its = [(e.event.seq, e.event.hash) for e in several if e.actor == id_]
