@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from gettext import gettext
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
 from click.exceptions import Abort, ClickException, Exit
 
 from theater.cli.exits import FAILED, INTERRUPTED, exit_code
-from theater.errors import TheaterError
+from theater.errors import TheaterError, UsageError
 
 
 class Formatter(click.HelpFormatter):
@@ -103,6 +104,7 @@ class LazyGroup(click.Group):
     ) -> Any:
         """Run, and leave with the right exit code and a message instead of a traceback."""
         _open_closed_streams()
+        _write_anything()
         words = list(sys.argv[1:] if args is None else args)
         if os.environ.get("NO_COLOR"):
             extra["color"] = False
@@ -124,6 +126,14 @@ class LazyGroup(click.Group):
         except TheaterError as error:
             tell(error, as_json="--json" in words)
             _leave(exit_code(error))
+        except UnicodeEncodeError as error:
+            told: TheaterError = UsageError(
+                f"{error.object[error.start : error.end]!r} is not a character: an argument or a "
+                "file's name is not UTF-8",
+                code="usage.encoding",
+            )
+            tell(told, as_json="--json" in words)
+            _leave(exit_code(told))
         except OSError as error:
             # A disk that is full, a folder that may not be written: told as what it is.
             _give_up_output()
@@ -171,6 +181,13 @@ def _open_closed_streams() -> None:
                 os.dup2(null, number)
                 os.close(null)
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
+
+
+def _write_anything() -> None:
+    """Let a terminal that lacks a character get its escape instead of a failure."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _give_up_output() -> None:

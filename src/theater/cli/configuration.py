@@ -101,13 +101,17 @@ def _read(path: Path) -> dict[str, object]:
     import tomllib
 
     try:
-        return tomllib.loads(data.decode("utf-8-sig"))
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}:{line}: this is not UTF-8", code="config.invalid") from None
+    try:
+        return tomllib.loads(text)
     except (ValueError, RecursionError):
         # Only now, because what tells the places takes longer to import than most commands run.
         from theater.manifest import syntax
 
-        found = syntax.read(data.decode("utf-8", "replace").removeprefix("\ufeff")).problems
-        wrong = [str(problem) for problem in found] or ["this is not UTF-8"]
+        wrong = [str(problem) for problem in syntax.read(text).problems]
         raise UsageError(f"{path} is not TOML:{_listed(wrong)}", code="config.invalid") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,20 @@ from theater.limits import MESSAGE_BYTES_CEILING
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ACTOR_CHARS_MAX: Final = 1024
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds with both bounds, so that neither `inf` nor `nan` is one."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return seconds
 
 
 def as_json(what: str) -> Callable[[F], F]:

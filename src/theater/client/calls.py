@@ -92,7 +92,7 @@ def start(wanted: StartRequest, key: str | None) -> Call[ActorView]:
         f"{API}/actors",
         _reader(ActorView),
         msgspec.json.encode(wanted),
-        {"content-type": JSON, IDEMPOTENCY_KEY: key or new_key()},
+        {"content-type": JSON, IDEMPOTENCY_KEY: new_key() if key is None else key},
         COMPILE_S,
         again=True,
     )
@@ -130,7 +130,7 @@ def send(text: str, body: bytes, key: str | None) -> Call[SendReceipt]:
         _actor(text, "send"),
         _reader(SendReceipt),
         body,
-        {"content-type": BYTES, IDEMPOTENCY_KEY: key or new_key()},
+        {"content-type": BYTES, IDEMPOTENCY_KEY: new_key() if key is None else key},
         again=True,
     )
 
@@ -141,7 +141,7 @@ def request(text: str, body: bytes, timeout_ms: int | None, key: str | None) -> 
         _actor(text, "request") + _query(timeout_ms=timeout_ms),
         lambda _, answer: answer,
         body,
-        {"content-type": BYTES, IDEMPOTENCY_KEY: key or new_key()},
+        {"content-type": BYTES, IDEMPOTENCY_KEY: new_key() if key is None else key},
         REQUEST_S if timeout_ms is None else timeout_ms / 1000 + _MARGIN_S,
         again=True,
     )
@@ -308,12 +308,20 @@ def _reader(shape: type[S]) -> Callable[[int, bytes], S]:
 
 
 def _actor(text: str, verb: str | None = None) -> str:
+    if not text or "/" in text:
+        # No path can say it: the server would take it for another one.
+        raise NotFound(
+            f"there is no actor {text[:80]!r}; `theater list --all` shows every one, and an id or a "
+            "prefix of it always names it",
+            code="actor.not_found",
+        )
     path = f"{API}/actors/{_part(text)}"
     return path if verb is None else f"{path}/{verb}"
 
 
 def _part(text: str) -> str:
-    return quote(text, safe="")
+    # What a command line has that is not UTF-8 goes as the bytes that it is.
+    return quote(text, safe="", errors="surrogateescape")
 
 
 def _query(**fields: str | int | None) -> str:

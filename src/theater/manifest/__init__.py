@@ -22,7 +22,7 @@ from theater.manifest.model import (
     Strategy,
     Supervision,
 )
-from theater.manifest.parse import parse
+from theater.manifest.parse import parse, wrong_name
 
 __all__ = [
     "Disallow",
@@ -47,4 +47,5 @@ __all__ = [
     "effective",
     "missing_handlers",
     "parse",
+    "wrong_name",
 ]

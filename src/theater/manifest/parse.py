@@ -124,7 +124,7 @@ def _basic_string(value: str) -> str:
 
 
 def _manifest(root: Table, grant_types: Mapping[str, type[Grant]]) -> Manifest:
-    name = _required(root, root.text("name", check=_name), "name")
+    name = _required(root, root.text("name", check=wrong_name), "name")
     sha256 = root.text("component_sha256", check=_sha256)
     component = root.text(*_COMPONENT, check=_reference)
     component = _required(root, component, "component")
@@ -175,7 +175,8 @@ def _required(root: Table, value: str | None, name: str) -> str:
     return value or ""
 
 
-def _name(name: str) -> str | None:
+def wrong_name(name: str) -> str | None:
+    """What is wrong with an actor's name, None if nothing is."""
     if not 1 <= len(name) <= limits.NAME_CHARS_MAX or not name.isprintable():
         return f"a name has 1 to {limits.NAME_CHARS_MAX} printable characters"
     return None

@@ -15,7 +15,7 @@ from theater.chain.event import Event
 from theater.chain.scanner import Source
 from theater.chain.tip import Ref
 from theater.chain.verify import Report, Verifier
-from theater.errors import Conflict, NotFound
+from theater.errors import Conflict, NotFound, UsageError
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.journal.port import Journal
 from theater.journal.records import ActorRow
@@ -76,7 +76,7 @@ class Inspection:
             chosen = [row for row in chosen if row[0] == text] or chosen
         if not chosen or not text:
             raise NotFound(
-                f"there is no actor {text!r}; `theater list --all` shows every one",
+                f"there is no actor {text[:80]!r}; `theater list --all` shows every one",
                 code="actor.not_found",
             )
         if len(chosen) > 1:
@@ -213,6 +213,8 @@ class Inspection:
     def replay(self, actor: str, *, until: int | None = None) -> ReplayReport:
         """Re-execute an actor's whole history; no effect is performed."""
         row = self._row(actor)
+        if until is not None and until < 0:
+            raise UsageError(f"an event's number is 0 or more, not {until}", code="event.number")
 
         def history(seq: int) -> Iterator[Event]:
             return self._histories.events(actor, 0, seq + 1)

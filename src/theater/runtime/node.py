@@ -43,7 +43,7 @@ from theater.journal.records import (
     Step,
 )
 from theater.journal.sqlite import SqliteJournal
-from theater.manifest import parse
+from theater.manifest import parse, wrong_name
 from theater.manifest.grants import as_map
 from theater.manifest.model import Manifest
 from theater.runtime import opening
@@ -225,6 +225,9 @@ class Node(Inspection):
         `state` replaces the manifest's initial state. With a `key` that was used before, the future
         is about the actor that was started then.
         """
+        wrong = None if name is None else wrong_name(name)
+        if wrong is not None:
+            raise UsageError(wrong, code="actor.name")
         future: Future[ActorInfo] = Future()
 
         def run() -> None:

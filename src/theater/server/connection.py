@@ -140,6 +140,10 @@ class BoundedConnection(HttpToolsProtocol):
         )
         self.transport.close()
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP in the words of every other error."""
+        self.refuse(400, "this is not a request of HTTP/1.1")
+
     def _count(self, size: int) -> None:
         self.head_bytes += size
         if self.head_bytes > HEADER_BYTES_MAX and not self.transport.is_closing():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -190,12 +191,17 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in bare else socket.AF_INET
     try:
         return socket.create_server((bare, port), family=family, backlog=2048)
-    except OSError as error:
-        if isinstance(error, socket.gaierror):
-            raise UsageError(f"there is no address {host!r}: {error.strerror}") from None
-        raise Unavailable(
-            f"can't listen on {host}:{port}: {error.strerror}; take another one with --port, "
-            "0 for any that is free",
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None) or 0
+        if number in (errno.EADDRINUSE, errno.EACCES):
+            raise Unavailable(
+                f"can't listen on {host}:{port}: {os.strerror(number)}; take another one with --port, "
+                "0 for any that is free",
+                code="server.address",
+            ) from None
+        raise UsageError(
+            f"{host!r} is no address of this machine; --host takes one that it has, as 127.0.0.1, or "
+            "0.0.0.0 for all of them",
             code="server.address",
         ) from None
 

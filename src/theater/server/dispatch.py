@@ -20,7 +20,7 @@ from typing import TypeVar
 from theater.errors import TimedOut, Unavailable, UsageError
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.ids import ACTOR_ID
-from theater.limits import IMPORTS_AT_ONCE_MAX, MIB, SUBSCRIPTION_BEAT_S
+from theater.limits import IMPORTS_AT_ONCE_MAX, MIB, PATH_CHARS_MAX, SUBSCRIPTION_BEAT_S
 from theater.manifest import parse
 from theater.protocol.actors import ActorView, StartRequest
 from theater.protocol.history import ImportView, ReplayView, VerifyView, verify_view
@@ -104,6 +104,10 @@ class Dispatch:
         """Start an actor and return it once its `actor-start` is on disk."""
 
         def begin() -> Future[ActorInfo]:
+            if len(wanted.path) > PATH_CHARS_MAX:
+                raise UsageError(
+                    f"`path` may have {PATH_CHARS_MAX} characters", code="body.invalid"
+                )
             manifest = parse(wanted.manifest, grant_types=GRANT_TYPES, path=wanted.path)
             if wanted.state is None and isinstance(manifest.initial_state, str):
                 # A client must not have the server open files that only the server's user may.

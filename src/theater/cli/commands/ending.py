@@ -9,9 +9,11 @@ import click
 
 from theater.cli.command import command
 from theater.cli.exits import DONE, FAILED
-from theater.cli.options import actor_argument, as_json, connect, on_server
+from theater.cli.options import Seconds, actor_argument, as_json, connect, on_server
 from theater.cli.output import print_json, printable, say, status_text, write_bytes
 from theater.protocol.actors import ActorView
+
+_WAIT_S_MAX = 100 * 365 * 24 * 3600
 
 
 @command(
@@ -24,7 +26,7 @@ from theater.protocol.actors import ActorView
 @actor_argument
 @click.option(
     "--timeout",
-    type=click.FloatRange(0),
+    type=Seconds(0, _WAIT_S_MAX),
     metavar="SECONDS",
     help="How long to wait; then it fails and the actor lives on. Default: for ever.",
 )

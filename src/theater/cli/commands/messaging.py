@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from theater.cli.command import command
-from theater.cli.options import actor_argument, as_json, connect, message_body, on_server
+from theater.cli.options import Seconds, actor_argument, as_json, connect, message_body, on_server
 from theater.cli.output import print_json, text_of, write_bytes
+from theater.limits import WAIT_MS_MAX
 
 _data = click.argument("data", required=False, help="The message; - reads it from standard input.")
 _file = click.option(
@@ -69,7 +70,7 @@ def send(
 @_key
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.001),
+    type=Seconds(0.001, WAIT_MS_MAX / 1000),
     metavar="SECONDS",
     help="How long to wait for the answer. Default: the manifest's request_timeout_ms.",
 )
