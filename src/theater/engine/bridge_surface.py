@@ -209,11 +209,13 @@ def _read_alias(reader: Reader, scope: _Scope) -> None:
             count, index = reader.number(), reader.number()
             if core:
                 return
+            # Compared before it is counted down: it may be any number.
+            if count > scope.depth:
+                raise Unsupported("an alias out of the component")
             outer: _Scope | None = scope
             for _ in range(count):
                 outer = outer and outer.outer
-            if outer is None:
-                raise Unsupported("an alias out of the component")
+            assert outer is not None, "as many scopes are around one as it is deep"
             scope.space(sort).append(outer.get(sort, index))
         case _:
             raise Unsupported("an alias of a newer form")
