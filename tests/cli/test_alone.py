@@ -97,6 +97,7 @@ LIST_IMPORTS = HELP_IMPORTS | {
     "theater.cli.files",
     "theater.cli.options",
     "theater.cli.output",
+    "theater.cli.plain",
     "theater.client",
     "theater.client.address",
     "theater.client.blocking",

@@ -4,6 +4,7 @@ program       the table of commands
 command       lazy loading, help, exit codes, errors
 configuration config.toml, THEATER_* and flags, in that order
 output        tables, JSON, times
+plain         text as a terminal may be given it
 files         files and standard input, never more than a bound
 manifests     manifests as the command line reads them: environment, files beside them
 commands/     the commands, a module for what belongs together

@@ -163,7 +163,7 @@ def tell(error: TheaterError, *, as_json: bool) -> None:
 
         click.echo(msgspec.json.encode(body_of(error)).decode(), err=True)
         return
-    from theater.cli.output import printable
+    from theater.cli.plain import printable
 
     label = click.style("error", fg="red", bold=True)
     code = click.style(f"[{printable(error.code)}]", dim=True)

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 import click
 import msgspec
 
-from theater.chain.jsonl import rfc3339
-
 STATUS_COLOURS = {
     "running": "green",
     "starting": "cyan",
@@ -73,12 +71,9 @@ def status_text(status: str) -> str:
 
 def time_text(micros: int) -> str:
     """Return a time in UTC, to the second; any that an event can have."""
+    from theater.chain.jsonl import rfc3339
+
     return rfc3339(micros).partition(".")[0].replace("T", " ")
-
-
-def printable(text: str) -> str:
-    """Return text without what could move a terminal's cursor or change its colours."""
-    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def say(text: str) -> None:

@@ -10,7 +10,8 @@ import click
 from theater.cli.command import command
 from theater.cli.exits import DONE, FAILED
 from theater.cli.options import Seconds, actor_argument, as_json, connect, on_server
-from theater.cli.output import print_json, printable, say, status_text, write_bytes
+from theater.cli.output import print_json, say, status_text, write_bytes
+from theater.cli.plain import printable
 from theater.protocol.actors import ActorView
 
 _WAIT_S_MAX = 100 * 365 * 24 * 3600

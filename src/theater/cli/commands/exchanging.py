@@ -17,7 +17,8 @@ from theater.chain.files import Form
 from theater.cli.chain_files import file_of, reading
 from theater.cli.command import command
 from theater.cli.options import as_json, connect, on_server
-from theater.cli.output import print_json, printable, progress, say, working
+from theater.cli.output import print_json, progress, say, working
+from theater.cli.plain import printable
 from theater.errors import TooLarge, UsageError
 from theater.ids import ACTOR_ID
 from theater.limits import IMPORT_BYTES_MAX, MIB

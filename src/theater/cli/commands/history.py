@@ -17,7 +17,8 @@ from theater.chain.event import Event
 from theater.cli.chain_files import file_of, reading
 from theater.cli.command import command
 from theater.cli.options import actor_argument, actor_or_stdin, as_json, connect, on_server
-from theater.cli.output import print_json, printable, text_of, time_text
+from theater.cli.output import print_json, text_of, time_text
+from theater.cli.plain import printable
 from theater.client.calls import decoded
 from theater.protocol.history import EventLine, LogLine
 

@@ -11,7 +11,6 @@ from theater.cli.options import actor_argument, as_json, connect, on_server
 from theater.cli.output import (
     facts,
     print_json,
-    printable,
     say,
     status_text,
     table,
@@ -19,6 +18,7 @@ from theater.cli.output import (
     time_text,
     write_bytes,
 )
+from theater.cli.plain import printable
 
 
 @command(examples=["theater list", "theater list --all", "theater list --json | jq '.[].id'"])
