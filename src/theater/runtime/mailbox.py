@@ -73,6 +73,18 @@ class Budget:
 class Mailbox:
     """Messages in the order in which they are to be handled."""
 
+    __slots__ = (
+        "_budget",
+        "_bytes",
+        "_messages",
+        "_reserved",
+        "_waiting",
+        "bytes_max",
+        "capacity",
+        "closed",
+        "lock",
+    )
+
     def __init__(
         self,
         capacity: int,
@@ -84,13 +96,13 @@ class Mailbox:
         self.lock = threading.Lock()
         self.closed = False
         self._budget = budget
-        self._messages: deque[Message] = deque()
+        self._messages: deque[Message] | None = None
         self._reserved = 0
         self._bytes = 0
-        self._waiting: deque[threading.Event] = deque()
+        self._waiting: list[threading.Event] = []
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return 0 if self._messages is None else len(self._messages)
 
     @property
     def bytes(self) -> int:
@@ -100,8 +112,7 @@ class Mailbox:
     def is_full(self, size: int) -> bool:
         """Whether the mailbox itself, whatever all mailboxes together hold, has no place now."""
         return not self.closed and (
-            len(self._messages) + self._reserved >= self.capacity
-            or self._bytes + size > self.bytes_max
+            len(self) + self._reserved >= self.capacity or self._bytes + size > self.bytes_max
         )
 
     def reserve(self, size: int, timeout_s: float = 0, on_cancel: OnCancel | None = None) -> bool:
@@ -162,20 +173,20 @@ class Mailbox:
             if self.closed:
                 self._drop(size_of(message))
                 return False
-            self._messages.append(message)
+            self._queue().append(message)
             return True
 
     def restore(self, message: Message) -> None:
         """Put a message that recovery found behind the others, whatever the bounds."""
         with self.lock:
             self._force(size_of(message))
-            self._messages.append(message)
+            self._queue().append(message)
 
     def push_front(self, message: Message) -> None:
         """Put a message that could not be handled back, before all others, whatever the bounds."""
         with self.lock:
             self._force(size_of(message))
-            self._messages.appendleft(message)
+            self._queue().appendleft(message)
 
     def pop(self) -> Message | None:
         """Take the oldest message, None if there is none."""
@@ -186,16 +197,28 @@ class Mailbox:
             self._drop(size_of(message))
             return message
 
+    def shrink(self) -> None:
+        """Give up the memory that an empty mailbox needs only while it is used."""
+        with self.lock:
+            if not self._messages:
+                self._messages = None
+
     def close(self) -> list[Message]:
         """Refuse messages from now on and return those that were waiting."""
         with self.lock:
             self.closed = True
-            left = list(self._messages)
-            self._messages.clear()
+            left = list(self._messages or ())
+            self._messages = None
             self._drop(sum(map(size_of, left)))
             for woken in self._waiting:
                 woken.set()
             return left
+
+    def _queue(self) -> deque[Message]:
+        # Made late: an empty one takes 600 bytes, and most actors of a node are idle.
+        if self._messages is None:
+            self._messages = deque()
+        return self._messages
 
     def _take(self, size: int) -> bool:
         if self.closed or self.is_full(size) or not self._budget.take(size):

@@ -31,4 +31,5 @@ def passivate_idle(actor: Actor) -> bool:
             return False
         # Nobody can claim it while the mailbox's lock is held.
         actor.passivate()
-        return True
+    actor.mailbox.shrink()
+    return True
