@@ -23,6 +23,7 @@ from tests.server.running import MANIFEST, WAIT_S, Running, guest, read_all, run
 from theater.client import AsyncClient, Client
 from theater.errors import Unavailable
 from theater.limits import EVENT_LINE_BYTES_MAX, SUBSCRIPTION_BYTES
+from theater.server import dispatch
 from theater.server.connection import BoundedConnection
 from theater.server.credentials import read_token
 from theater.server.settings import ServerSettings
@@ -395,6 +396,33 @@ def test_clients_go_on_by_themselves_when_the_server_is_started_again(
     finally:
         server.kill()
         server.communicate()
+
+
+def test_signs_of_life_come_while_nothing_happens(
+    served: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "SUBSCRIPTION_BEAT_S", 0.05)
+    actor = served.start("quiet")
+    path = f"/api/v1/actors/{actor.id}/events?from=1000&follow=true"
+    for headers, beat in ((SSE, b": alive\n"), ({}, b"\n")):
+        connection, response = followed(served, path, headers)
+        assert [line for line in (response.readline() for _ in range(5)) if line != b"\n"] == (
+            [] if beat == b"\n" else [beat] * 3
+        )
+        connection.close()
+
+
+def test_the_place_of_who_left_is_free_again(tmp_path: Path, cache_dir: Path) -> None:
+    with running(tmp_path, cache_dir, ServerSettings(port=0, subscriptions=1)) as served:
+        served.start()
+        for _ in range(5):
+            connection, response = followed(served, "/api/v1/events?follow=true", SSE)
+            while response.status == 503:
+                # The server notices a moment after the connection was closed.
+                connection.close()
+                connection, response = followed(served, "/api/v1/events?follow=true", SSE)
+            assert response.readline().startswith(b"id: ")
+            connection.close()
 
 
 def test_a_client_without_retries_is_told_when_the_stream_breaks(
