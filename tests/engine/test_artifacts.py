@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from tests.engine.guests import SEND, Host, binary
 from theater.engine import Engine, InstanceLimits, Returned, wat
-from theater.errors import ComponentError, Conflict, UsageError
+from theater.errors import ComponentError, Conflict, Unavailable, UsageError
 
 pytestmark = pytest.mark.slow
 
@@ -223,3 +226,73 @@ def test_what_a_killed_process_had_begun_is_removed_once_nobody_can_be_writing_i
     os.utime(old, (1, 1))
     with Engine(tmp_path):
         assert _files(tmp_path) == [".new.part"]
+
+
+def test_what_others_could_have_written_is_not_loaded(tmp_path):
+    with Engine(tmp_path) as engine:
+        assert _works(engine)
+    os.chmod(tmp_path, 0o777)
+    with Engine(tmp_path) as engine:
+        assert _files(tmp_path) == []
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+        assert _works(engine)
+
+
+@pytest.mark.parametrize("kind", ["link", "directory", "foreign"])
+def test_only_files_of_this_user_are_loaded(tmp_path, kind):
+    cache = tmp_path / "cache"
+    with Engine(cache) as engine:
+        assert _works(engine)
+    (path,) = cache.iterdir()
+    elsewhere = tmp_path / path.name
+    path.rename(elsewhere)
+    if kind == "link":
+        path.symlink_to(elsewhere)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.write_bytes(elsewhere.read_bytes())
+        if os.geteuid() == 0:
+            os.chown(path, 65534, 65534)
+    with Engine(cache) as engine:
+        if kind == "directory":
+            with pytest.raises(Unavailable) as caught:
+                _works(engine)
+            assert caught.value.code == "engine.cache"
+        else:
+            assert _works(engine)
+            (made,) = cache.iterdir()
+            assert stat.S_ISREG(made.lstat().st_mode)
+            assert made.lstat().st_uid == os.geteuid()
+
+
+def test_a_cache_that_is_removed_while_it_is_used_is_made_again(tmp_path):
+    cache = tmp_path / "cache"
+    with Engine(cache) as engine:
+        shutil.rmtree(cache)
+        assert _works(engine)
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+
+
+def test_a_cache_that_can_not_be_made_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable) as caught:
+        Engine(tmp_path / "file" / "cache")
+    assert caught.value.code == "engine.cache"
+
+
+def test_a_cache_without_room_is_told_as_that_and_not_as_a_hostile_component(tmp_path):
+    # The bound on files stands for a disk that is full, in this process's children only.
+    code = (
+        "import resource, sys\nfrom pathlib import Path\n"
+        "from theater.engine import Engine, wat\nfrom theater.errors import Unavailable\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "with Engine(Path(sys.argv[1])) as engine:\n"
+        "    try: engine.load(wat('(component (core module))'))\n"
+        "    except Unavailable as error: print(error.code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("engine.cache\n", "")
+    assert _files(tmp_path) == []
