@@ -127,6 +127,7 @@ def test_at_most_a_bounded_piece_is_held(journal: MemoryJournal, maker: Maker) -
         ((A,), {"type": "x" * 256}, "subscription.type"),
         ((A,), {"cursor": "1.2"}, "subscription.cursor"),
         ((A, B), {"cursor": "1"}, "subscription.cursor"),
+        ((), {"cursor": "999"}, "subscription.cursor"),
         ((), {"cursor": "-1"}, "subscription.cursor"),
         ((), {"cursor": "9" * 19}, "subscription.cursor"),
         ((), {"cursor": ""}, "subscription.cursor"),

@@ -307,7 +307,16 @@ class _Everything:
         self._journal = journal
         end = journal.tail_end()
         self._start = start or 0
-        self._position = places[0] if places is not None else end if start is None else 0
+        self._position = end if start is None else 0
+        if places is not None:
+            self._position = places[0]
+            # In one chain a start may be ahead of what is there. A position of all never is.
+            if self._position > end:
+                raise UsageError(
+                    "this cursor is ahead of what is recorded here: it is of another node, or of "
+                    "later data; begin anew with a seq",
+                    code="subscription.cursor",
+                )
         self._until = None if follow else end
         self.idle = False
         self.over = False
