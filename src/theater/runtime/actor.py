@@ -55,7 +55,6 @@ class Actor:
         "_blocking",
         "_clock",
         "_journal",
-        "_lock",
         "_run",
         "_state",
         "_state_of",
@@ -65,13 +64,13 @@ class Actor:
         "component",
         "counted",
         "deaths",
-        "deaths_lock",
         "engine",
         "id",
         "in_hand",
         "interrupted",
         "last_used",
         "live",
+        "lock",
         "mailbox",
         "manifest",
         "manifest_path",
@@ -120,7 +119,8 @@ class Actor:
         """Whether a worker has the actor or it stands in the ready queue; the mailbox's lock guards it."""
         self.interrupted = row.tip.call is not None
         """Whether the last call was cut off by the end of a process and has to be taken up."""
-        self.deaths_lock: Final = threading.Lock()
+        self.lock: Final = threading.Lock()
+        """Around what is recorded of the actor, and the count of deaths."""
         self.closing = False
         self.counted = False
         """Whether the death that interrupted the call was counted by this process."""
@@ -138,7 +138,6 @@ class Actor:
         self._blocking = blocking
         self._run = run
         self._batch = batch
-        self._lock = threading.Lock()
         self._tip = row.tip
         self._state: bytes | None = None
         self._state_of: Ref | None = None
@@ -169,7 +168,7 @@ class Actor:
         that follow it in the same record. `call`: the seq of the call that is open afterwards; -1
         stands for this very event.
         """
-        with self._lock:
+        with self.lock:
             tip = self._tip
             at = self._clock.wall_us()
             seq = tip.seq + 1

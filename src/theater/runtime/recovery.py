@@ -79,7 +79,7 @@ def _count_death(services: Services, actor: Actor) -> None:
     or by a handler. Nor when a node opens, since it may end before it gets to this call. Forgiven
     once the call has recorded something new.
     """
-    with actor.deaths_lock:
+    with actor.lock:
         if actor.closing:
             raise JournalFailed("the node is closing", code="journal.closed")
         actor.deaths += 1
@@ -132,7 +132,7 @@ def forgive_close(services: Services) -> None:
     """Before an orderly end of the process: what it interrupts is no death."""
     try:
         for actor in list(services.router.actors.values()):
-            with actor.deaths_lock:
+            with actor.lock:
                 actor.closing = True
                 if actor.tip.call is not None and (actor.counted or not actor.interrupted):
                     actor.deaths -= 1
