@@ -110,14 +110,14 @@ def hash_of(e):
 class Chain:
     """What is known after the events so far."""
     def __init__(self):
-        self.seq, self.at, self.head, self.full, self.complete = 0, 0, bytes(32), 0, False
+        self.seq, self.at, self.head, self.full, self.complete, self.state = 0, 0, bytes(32), 0, False, None
         self.call, self.intent, self.trapped = None, None, False    # what was called; what must be answered; call over
-        self.state, self.gone = None, {}    # a ref or None; hashes of events without data that no note has named
+        self.gone = {}                      # hashes of events without data that no note has named
 
     def add(self, e):
         """One event more, if it follows."""
         self.hash, kind, name = e.hash, kind_of(e.type), e.type.encode(errors="replace")
-        need(e.seq == self.seq, "seq", f"it says that it is event {e.seq}")
+        need(type(e.seq) is type(e.at) is int and e.seq == self.seq, "seq", f"it says that it is event {e.seq}")
         need(e.parent == self.head, "parent", "its parent is not the hash of the event before")
         need(e.data is None or hashlib.sha256(e.data).digest() == e.digest, "hash", "its data does not have its digest")
         need(1 <= len(name) <= 255 and name.decode() == e.type, "encoding", "the type is not 1 to 255 bytes of UTF-8")
@@ -174,18 +174,21 @@ def view(v):
 def check_view(e, data):
     """What a JSON line says to people must be what it says to programs."""
     at = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=e.at)
-    shown, seen = json.dumps(e.line["data"], sort_keys=True), json.dumps(view(data), sort_keys=True)
-    need(shown == seen, "view", "`data` is not what `data_cbor` encodes")
+    same = json.dumps(view(data), sort_keys=True) == json.dumps(e.line["data"], sort_keys=True)
+    need(same, "view", "`data` is not what `data_cbor` encodes")
     need(e.line["time"] == at.isoformat(timespec="microseconds") + "Z", "view", "`time` is not `at`")
+
+def unhex(text):
+    need(bytes.fromhex(text).hex() == text, f"not lower-case hexadecimal: {text}")
+    return bytes.fromhex(text)
 
 def read_lines(file):
     for line in file:
         o = json.loads(line, object_pairs_hook=lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else "twice")
         need(len(o) == 9, "not the nine fields of a line")
         data = None if o["data_cbor"] is None else base64.b64decode(o["data_cbor"], validate=True)
-        parent = bytes(32) if o["parent_hash"] is None else bytes.fromhex(o["parent_hash"])
-        digest = bytes.fromhex(o["data_digest"])
-        yield Event(o["seq"], o["at"], parent, o["event_type"], data, digest, bytes.fromhex(o["hash"]), o)
+        parent = bytes(32) if o["parent_hash"] is None else unhex(o["parent_hash"])
+        yield Event(o["seq"], o["at"], parent, o["event_type"], data, unhex(o["data_digest"]), unhex(o["hash"]), o)
 
 def read_blocks(file):
     seq = 0
@@ -196,9 +199,9 @@ def read_blocks(file):
         body = file.read(int(length))
         need(head.startswith("EVENT ") and more.keys() <= {"at", "digest"}, "not a block")
         need(len(body) == int(length) and file.read(2) == b"\n\n", "a block that does not end where it should")
-        digest = bytes.fromhex(more["digest"]) if "digest" in more else hashlib.sha256(body).digest()
-        parent = bytes(32) if parent == "0" * 16 else bytes.fromhex(parent)
-        yield Event(seq, int(more["at"]), parent, name, body or None, digest, bytes.fromhex(head[6:]))
+        digest = unhex(more["digest"]) if "digest" in more else hashlib.sha256(body).digest()
+        parent = bytes(32) if parent == "0" * 16 else unhex(parent)
+        yield Event(seq, int(more["at"]), parent, name, body or None, digest, unhex(head[6:-1]))
         seq += 1
 
 def read_sequence(file):
@@ -210,15 +213,14 @@ def read_sequence(file):
 def main():
     parser = argparse.ArgumentParser(description="Checks a Theater chain.")
     parser.add_argument("file")
-    parser.add_argument("--head", type=bytes.fromhex, help="the hash of an event that the chain must have")
+    parser.add_argument("--head", type=unhex, help="the hash of an event that the chain must have")
     args, chain, reached = parser.parse_args(), Chain(), "not reached"
     try:
         with open(args.file, "rb") as file:
             for e in {b"{": read_lines, b"\x86": read_sequence}.get(file.peek(1)[:1], read_blocks)(file):
                 chain.add(e)
                 reached = f"reached at event {e.seq}" if e.hash == args.head else reached
-        for seq in chain.gone:
-            chain.seq, chain.hash = seq, chain.gone[seq]
+        for chain.seq, chain.hash in chain.gone.items():
             raise Bad("gone", "its data is missing, and no chain-redact or chain-prune after it says why")
     except Bad as bad:
         print(f"event {chain.seq} (hash {chain.hash.hex()}) does not follow: {bad.args[0]}: {bad.args[1]}")
@@ -229,8 +231,7 @@ def main():
     print(f"{chain.seq} events follow: {chain.full} checked in full, {chain.seq - chain.full} by digest only")
     print(f"head {chain.head.hex()}")
     print("complete" if chain.complete else "not complete: it may go on, or its end may have been cut off")
-    if args.head:
-        print("the head given was", reached)
+    print(f"the head given was {reached}" if args.head else "held against no head from elsewhere")
     return bool(args.head) and reached == "not reached"
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ the code is alone with its opinion. `python -I` runs it as an auditor would, wit
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import random
 import re
@@ -128,9 +129,11 @@ def test_what_the_command_exports_verifies_without_theater(shell: Shell) -> None
     shell.run("request", "exported", "six")
     shell.run("stop", "exported")
     head = shell.json("verify", actor)["head"]
-    shell.run("export", actor, "--output", str(shell.folder))
-    code, told = run(shell.folder / f"{actor}.jsonl", "--head", head)
-    assert (code, told.splitlines()[-2]) == (0, "complete")
+    for form in Form:
+        path = shell.folder / f"exported{form.suffix}"
+        shell.run("export", actor, "--form", form.value, "--output", str(path))
+        code, told = run(path, "--head", head)
+        assert (code, told.splitlines()[-2]) == (0, "complete")
 
 
 @pytest.mark.parametrize("form", Form)
@@ -140,7 +143,7 @@ def test_it_reads_each_form_of_file(form: Form, gone: Sequence[int], tmp_path: P
     code, told = run(written(tmp_path, events, form))
     assert code == 0, told
     assert f"{len(gone)} by digest only" in told
-    assert told.splitlines()[-1] == "complete"
+    assert told.splitlines()[-2] == "complete"
 
 
 @pytest.mark.parametrize("form", Form)
@@ -201,6 +204,8 @@ def file_problem(data: bytes, folder: Path) -> str | None:
         with path.open("rb") as file:
             for each in readers.get(data[:1], second.read_blocks)(file):
                 chain.add(each)
+        if chain.gone:
+            return "gone"
     except second.Bad as bad:
         return str(bad.args[0])
     except Exception:
@@ -278,6 +283,36 @@ def test_both_say_the_same_when_a_note_explains_what_is_gone() -> None:
         seqs = [seq for seq in range(len(chain.events)) if gone >> seq & 1]
         events = without_data(chain.events, seqs)
         assert second_problem(events) == first_problem(events), seqs
+
+
+@pytest.mark.parametrize("form", Form)
+def test_both_take_or_refuse_the_same_files(form: Form, tmp_path: Path) -> None:
+    whole = b"".join(files.write(without_data(every_type(), [4]), form))
+    refused = 0
+    for seed in range(100):
+        random_ = random.Random(seed)
+        data = bytearray(whole)
+        place, length = random_.randrange(len(data)), random_.randrange(1, 40)
+        match seed % 4:
+            case 0:
+                data[place] ^= 1 << random_.randrange(8)
+            case 1:
+                del data[place : place + length]
+            case 2:
+                data[place:place] = whole[length : 2 * length]
+            case _:
+                data[place] = random_.choice(b'0 \n{}"aF\x00\xff')
+        expected = reads_and_verifies(bytes(data))
+        assert (file_problem(bytes(data), tmp_path) is None) == expected, seed
+        refused += not expected
+    assert refused > 50
+
+
+def reads_and_verifies(data: bytes) -> bool:
+    try:
+        return verify(files.read(io.BytesIO(data))).problem is None
+    except CodecError:
+        return False
 
 
 @given(items)
