@@ -10,6 +10,7 @@ for the next where tests are spread over processes, and what to do with a block 
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import json
 import os
@@ -30,6 +31,8 @@ from tests.docs.pages import ROOT, Block, blocks, pages
 from tests.docs.terminal import Terminal, agrees, typed
 from tests.guests.components import PROJECTS, built_copy
 from tests.server.running import Running, running
+from theater.build import node as nodejs
+from theater.build import npm
 from theater.build.node import cache_folder
 from theater.cli import configuration
 
@@ -128,6 +131,11 @@ class World:
             copy = built_copy(known, self.cache, self.folder.parent / "built" / known)
             shutil.copytree(copy.parent, folder / "build", dirs_exist_ok=True)
             return None
+        if scripts_of(folder):
+            # Installed by this process: how a machine reaches a registry is not for a page to know.
+            nodejs.tools(
+                nodejs.find(), ROOT / "guests/js/toolchain" / npm.QUICKJS, lambda _line: None
+            )
         digest = hashlib.sha256()
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "build" not in path.relative_to(folder).parts:
@@ -271,14 +279,18 @@ def world(tmp_path: Path, server: Running, cache: Path) -> Iterator[World]:
         **kept,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
-        # Whatever registry this machine is set to, wherever that is said.
-        "NPM_CONFIG_USERCONFIG": str(Path.home() / ".npmrc"),
         "XDG_CACHE_HOME": str(cache / "commands"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "XDG_DATA_HOME": str(tmp_path / "share"),
         "THEATER_DATA_DIR": str(server.data_dir),
         "NO_COLOR": "1",
     }
+    tools = cache / "commands" / "theater" / nodejs.cache_folder().name
+    tools.parent.mkdir(parents=True, exist_ok=True)
+    if not tools.is_symlink():
+        shutil.rmtree(tools, ignore_errors=True)
+        with contextlib.suppress(FileExistsError):  # of another worker
+            tools.symlink_to(nodejs.cache_folder())
     terminal = Terminal(folder, environment)
     try:
         yield World(folder, cache, terminal, environment)

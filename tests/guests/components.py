@@ -24,6 +24,7 @@ PROJECTS = {
     "conformance": ROOT / "tests/guests/fixtures/conformance",
     "conformance-js": ROOT / "tests/guests/fixtures/conformance-js",
     "conformance-sm": ROOT / "tests/guests/fixtures/conformance-js",
+    "fetching": ROOT / "tests/guests/fixtures/fetching",
     "impure": ROOT / "tests/guests/fixtures/impure",
 }
 

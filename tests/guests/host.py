@@ -85,6 +85,7 @@ class Host:
     running: Call | None = None
     seed: int = 0
     now: int = 1_700_000_000_000_000_000
+    limits: InstanceLimits = field(default_factory=InstanceLimits)
 
     def init(self, state: object = None) -> Outcome:
         initial = None if state is None else json.dumps(state).encode()
@@ -120,7 +121,7 @@ class Host:
     def _call(self, export: str, state: bytes | None, params: tuple[object, ...]) -> Outcome:
         if self.instance is None or self.instance.dead:
             self.renew()
-            self.instance = self.component.instance(InstanceLimits())
+            self.instance = self.component.instance(self.limits)
         self.seed += 1
         self.running = Call(self.memory, self.lines, self.seed, self.now + self.seed * 1_000_000)
         outcome = self.instance.call(export, (state, params), self, BUDGET_MS)

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.guests.components import Guests
+from tests.guests.components import PROJECTS, Guests
 from tests.guests.content import StoreDouble
 from tests.guests.host import ACTOR, Host, error_of, refused
-from theater.engine import Ended, Returned
+from theater.engine import Ended, InstanceLimits, Returned
+from theater.handlers.wasi import WasiGrant, WasiHandler
+from theater.limits import MEMORY_BYTES
 from theater.values.types import Err, Ok
 
 pytestmark = pytest.mark.slow
@@ -22,6 +24,9 @@ pytestmark = pytest.mark.slow
 OTHER = "00000000-0000-4000-8000-000000000002"
 MESSAGES = "theater:simple/message-server-host"
 STORE = "theater:simple/store"
+LARGE = {"conformance-js": MEMORY_BYTES, "conformance-sm": 4 * MEMORY_BYTES}
+"""The memory that a message of a megabyte needs; docs/javascript.md says so."""
+
 ENGINES = ("conformance-js", "conformance-sm")
 
 
@@ -100,8 +105,6 @@ def test_an_uncaught_exception_is_an_error_with_the_users_lines_in_the_log(host:
 
 
 def line_of(text: str, nth: int = 1) -> int:
-    from tests.guests.components import PROJECTS
-
     lines = (PROJECTS["conformance-js"] / "conformance.js").read_text().splitlines()
     return [at for at, line in enumerate(lines, start=1) if line.strip() == text][nth - 1]
 
@@ -153,7 +156,9 @@ def test_json_comes_back_as_it_went(host: Host, value: object) -> None:
     assert host.request({"do": "echo", "value": value}) == value
 
 
-def test_a_large_message_comes_back_as_it_went(host: Host) -> None:
+def test_a_large_message_comes_back_as_it_went(guests: Guests, name: str) -> None:
+    host = Host(guests.load(name), limits=InstanceLimits(memory_bytes=LARGE[name]))
+    host.init()
     value = "snöwflake " * 100_000
     assert host.request({"do": "echo", "value": value}) == value
 
@@ -351,3 +356,121 @@ def test_the_clock_is_the_calls(host: Host) -> None:
 def test_a_timer_sleeps_on_the_virtual_clock(host: Host) -> None:
     answer = host.request({"do": "observe_later", "number": 1})
     assert answer["slept"] == pytest.approx(3, abs=0.01)
+
+
+# WASI
+
+
+def test_of_wasi_everything_that_the_engine_imports_is_there_but_files(host: Host) -> None:
+    provided = WasiHandler().functions(WasiGrant())
+    wasi = [each for each in host.component.imports if each.interface.startswith("wasi:")]
+    assert len(wasi) > 20
+    missing = {f.name for f in wasi if f.function not in provided.get(f.interface, {})}
+    # Every one of them needs a directory or an error of a stream, and nothing gives a guest either.
+    assert {name.rpartition("/")[0] for name in missing} == {"wasi:filesystem/types@0.2"}
+
+
+def test_only_a_handful_of_wasi_functions_carry_an_actor(host: Host) -> None:
+    host.request({"do": "print", "value": 1})
+    host.request({"do": "observe_later", "number": 1})
+    host.send({"do": "divide", "by": 0})
+    assert {name.partition("@")[0] for name in host.wasi} <= {
+        "wasi:cli/stderr",
+        "wasi:cli/stdin",
+        "wasi:cli/stdout",
+        "wasi:cli/terminal-stderr",
+        "wasi:cli/terminal-stdin",
+        "wasi:cli/terminal-stdout",
+        "wasi:clocks/monotonic-clock",
+        "wasi:clocks/wall-clock",
+        "wasi:filesystem/preopens",
+        "wasi:io/poll",
+        "wasi:io/streams",
+        "wasi:random/random",
+    }
+
+
+def test_the_environment_is_empty_and_nothing_of_the_machine_shows(host: Host) -> None:
+    assert host.request({"do": "machine"}) == {"process": "undefined", "offset": 0}
+
+
+# HTTP
+
+
+def answered(body: bytes) -> dict[str, Any]:
+    def send(request: dict[str, Any]) -> Ok:
+        return Ok(
+            {
+                "status": 201,
+                "headers": [("Content-Type", "application/json"), ("X-Method", request["method"])],
+                "body": body,
+            }
+        )
+
+    return {"theater:simple/http-client/send-http": send}
+
+
+def test_http_and_fetch_are_one_host_call_each(guests: Guests) -> None:
+    host = Host(guests.load("fetching"), answered('{"ü": 1}'.encode()))
+    host.init()
+    url = "http://a.example/x"
+    assert host.request({"do": "http", "url": url}) == {
+        "status": 201,
+        "json": {"ü": 1},
+        "type": "application/json",
+        "absent": None,
+    }
+    assert host.request({"do": "fetch", "url": url}) == {
+        "ok": True,
+        "status": 201,
+        "json": {"ü": 1},
+        "method": "POST",
+        "headers": [["content-type", "application/json"], ["x-method", "POST"]],
+    }
+    first, second = (given[0] for given in host.asked_of("http-client/send-http"))
+    assert first == {
+        "method": "GET",
+        "uri": f"{url}?q=a%20b",
+        "headers": [("X-A", "1")],
+        "body": None,
+    }
+    assert second == {
+        "method": "POST",
+        "uri": url,
+        "headers": [("content-type", "text/plain;charset=UTF-8")],
+        "body": b"hello",
+    }
+
+
+def test_a_failed_fetch_is_a_type_error_with_the_hosts_text(guests: Guests) -> None:
+    host = Host(
+        guests.load("fetching"),
+        {"theater:simple/http-client/send-http": refused("permission.denied: not that host")},
+    )
+    host.init()
+    error = error_of(host.callback("handle-request", ("r", b'{"do":"fetch","url":"http://b"}')))
+    assert error == "TypeError: fetch failed: permission.denied: not that host"
+    assert "caused by HostError: permission.denied: not that host" in host.log[-1]
+
+
+@pytest.mark.parametrize(
+    "data, text",
+    [
+        (b"plain", "plain"),
+        ("ü€\U0001f600".encode(), "ü€\U0001f600"),
+        (b"\xef\xbb\xbfbom", "bom"),
+        (b"a\xffb", "a\ufffdb"),
+        (b"\xe2\x82", "\ufffd"),
+        (b"\xed\xa0\x80", "\ufffd\ufffd\ufffd"),
+        (b"\xf0\x9f\x98!", "\ufffd!"),
+        (b"\xc0\xaf", "\ufffd\ufffd"),
+    ],
+)
+def test_bytes_are_decoded_as_the_standard_has_it(guests: Guests, data: bytes, text: str) -> None:
+    host = Host(guests.load("fetching"))
+    host.init()
+    told = host.request({"do": "decode", "bytes": list(data)})
+    assert told["text"] == text
+    assert told["streamed"] == text
+    assert told["back"] == list(text.encode())
+    assert told["fatal"] == ("\ufffd" in text)

@@ -1,6 +1,6 @@
 """Makes components of JavaScript and TypeScript: esbuild bundles, the engine's tool does the rest.
 
-The two run in one process of Node, by a script that lies beside the guest SDK. A bundle has the SDK's
+Beside the component stand the SDK's types, for editors. The two run in one process of Node, by a script that lies beside the guest SDK. A bundle has the SDK's
 polyfills first, so that an actor's modules find the JavaScript that they expect.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from theater.build import node, npm, process, staging, wit
-from theater.build.project import Language, Project
+from theater.build.project import OUTPUT_FOLDER, Language, Project
 from theater.errors import BuildError
 
 SDK = npm.SDK
@@ -81,6 +81,10 @@ def componentize(
     said = json.loads(answer.read_text())
     if said:
         raise failure(said, sources, project.folder)
+    types = project.folder / OUTPUT_FOLDER / "types"
+    for path in sorted((guests / SDK).glob("*.d.ts")):
+        types.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, types / path.name)
 
 
 def _written(path: Path, text: str) -> Path:

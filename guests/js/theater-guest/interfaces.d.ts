@@ -1,0 +1,65 @@
+// The interfaces of the host as the bindings have them, under the names of their WIT.
+//
+// An actor has those that its manifest grants. Errors are thrown; `payload` has the host's text.
+
+declare module "theater:simple/runtime" {
+  export interface Event {
+    eventType: string;
+    parent?: number | bigint | null;
+    data: Uint8Array;
+  }
+  export interface MetaEvent {
+    hash: number | bigint;
+    event: Event;
+  }
+  export function log(msg: string): void;
+  export function getChain(): { events: MetaEvent[] };
+  export function shutdown(data: Uint8Array | null | undefined): void;
+}
+
+declare module "theater:simple/message-server-host" {
+  export function send(actorId: string, msg: Uint8Array): void;
+  export function request(actorId: string, msg: Uint8Array): Uint8Array;
+  export function openChannel(actorId: string, initialMsg: Uint8Array): string;
+  export function sendOnChannel(channelId: string, msg: Uint8Array): void;
+  export function closeChannel(channelId: string): void;
+  export function listOutstandingRequests(): string[];
+  export function respondToRequest(requestId: string, response: Uint8Array): void;
+  export function cancelRequest(requestId: string): void;
+}
+
+declare module "theater:simple/store" {
+  export interface ContentRef {
+    hash: string;
+  }
+  function _new(): string;
+  export { _new as new };
+  export function store(storeId: string, content: Uint8Array): ContentRef;
+  export function get(storeId: string, contentRef: ContentRef): Uint8Array;
+  export function exists(storeId: string, contentRef: ContentRef): boolean;
+  export function label(storeId: string, label: string, contentRef: ContentRef): void;
+  export function getByLabel(storeId: string, label: string): ContentRef | null | undefined;
+  export function removeLabel(storeId: string, label: string): void;
+  export function removeFromLabel(storeId: string, label: string, contentRef: ContentRef): void;
+  export function storeAtLabel(storeId: string, label: string, content: Uint8Array): ContentRef;
+  export function replaceContentAtLabel(storeId: string, label: string, content: Uint8Array): ContentRef;
+  export function replaceAtLabel(storeId: string, label: string, contentRef: ContentRef): void;
+  export function listLabels(storeId: string): string[];
+  export function listAllContent(storeId: string): ContentRef[];
+  export function calculateTotalSize(storeId: string): number | bigint;
+}
+
+declare module "theater:simple/http-client" {
+  export interface HttpRequest {
+    method: string;
+    uri: string;
+    headers: [string, string][];
+    body?: Uint8Array | null;
+  }
+  export interface HttpResponse {
+    status: number;
+    headers: [string, string][];
+    body?: Uint8Array | null;
+  }
+  export function sendHttp(req: HttpRequest): HttpResponse;
+}
