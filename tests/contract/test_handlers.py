@@ -31,11 +31,15 @@ from theater.values.types import FuncType
 OURS = ("runtime", "message-server", "store", "http-client")
 
 
+def never(_seconds: float, _do: object) -> None:
+    """Nothing runs here, so nothing is due."""
+
+
 @pytest.fixture(scope="module")
 def handlers() -> Iterator[Mapping[str, Handler]]:
     """Every handler by its type, over a node's own parts."""
     journal = MemoryJournal()
-    router = Router(journal, Dispatcher(1, 1), SystemClock())
+    router = Router(journal, Dispatcher(1, 1), SystemClock(), never)
     known: list[Handler] = [
         RuntimeHandler(),
         WasiHandler(),
@@ -70,7 +74,7 @@ def test_the_contract_is_kept_by_all_handlers_that_a_node_has(
     handlers: Mapping[str, Handler],
 ) -> None:
     journal = MemoryJournal()
-    router = Router(journal, Dispatcher(1, 1), SystemClock())
+    router = Router(journal, Dispatcher(1, 1), SystemClock(), never)
     assert set(standard_handlers(router, journal, {}).types) == set(handlers)
     assert set(handlers) == {*OURS, "wasi"}
     journal.close()

@@ -122,7 +122,9 @@ def check_interfaces(manifest: Manifest, wasm: bytes) -> None:
     dispatcher = Dispatcher(1, 1)
     digest = plain_digest(wasm)
     journal.append((Keep(digest, None, wasm),))
-    handlers = standard_handlers(Router(journal, dispatcher, SystemClock()), journal, {})
+    handlers = standard_handlers(
+        Router(journal, dispatcher, SystemClock(), lambda _seconds, _do: None), journal, {}
+    )
     programs = Programs(journal, handlers, default_cache_dir())
     try:
         programs.program(digest, manifest)

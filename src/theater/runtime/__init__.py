@@ -14,6 +14,8 @@ recorded      histories cut into calls, and one of them run again
 content       salted refs of what events name
 router        where messages go and answers come back
 waits         actors that wait for answers
+inline        requests that run on their requester's own thread
+cycles        who waits for whom
 clients       clients that do
 answers       what an answer is made of on its way
 mailbox       a bounded queue for one actor

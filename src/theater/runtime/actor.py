@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal, Protocol
 
+import msgspec
 from msgspec.structs import replace
 
 from theater.chain.event import Event, make_event
@@ -47,6 +48,12 @@ class LiveInstance:
     memory: dict[str, object] = field(default_factory=dict)
 
 
+class MovedCall(msgspec.Struct, frozen=True):
+    """A call that is to go on on another thread; `killed` is the kind that it is to end with, if any."""
+
+    killed: str | None
+
+
 class Actor:
     """One actor of this node."""
 
@@ -75,6 +82,7 @@ class Actor:
         "manifest",
         "manifest_path",
         "manifest_ref",
+        "moved",
         "name",
         "number",
         "outcome",
@@ -124,6 +132,8 @@ class Actor:
         self.closing = False
         self.counted = False
         """Whether the death that interrupted the call was counted by this process."""
+        self.moved: MovedCall | None = None
+        """Set where it was this process that interrupted the call, to take it up on another thread."""
         self.in_hand: Message | None = None
         self.calling = ""
         """The function whose call is open."""

@@ -35,11 +35,12 @@ from theater.journal.records import (
     Take,
 )
 from theater.manifest.model import Errors
-from theater.runtime.actor import Actor, LiveInstance
+from theater.runtime.actor import Actor, LiveInstance, MovedCall
 from theater.runtime.answers import Place, clipped
 from theater.runtime.content import as_part, keep
 from theater.runtime.ending import excess, finish_call
 from theater.runtime.fate import Ending, Fate, decide
+from theater.runtime.inline import Moved
 from theater.runtime.kinds import INIT
 from theater.runtime.program import Program
 from theater.runtime.residency import make_room
@@ -88,6 +89,7 @@ class Execution:
         self._cancelled: threading.Event | None = None
         self._session: Session | None = None
         self._waits: set[str] = set()
+        self._moved = False
         self._busy = False
         self._poisoned = poisoned
         self._fails = fails
@@ -174,6 +176,8 @@ class Execution:
                 actor.manifest.limits.deadline_ms,
                 self._compute_long,
             )
+            if self._moved:
+                raise Moved
             outcome = finish_call(program, session, outcome)
             left = session.finished()
             if left is not None and _follows(outcome):
@@ -182,7 +186,8 @@ class Execution:
                 self.took_up(place.call)
             return outcome
         finally:
-            actor.running = None
+            if not self._moved:
+                actor.running = None
             actor.last_used = services.clock.monotonic()
             if self._busy:
                 services.dispatcher.leave_wait()
@@ -198,6 +203,20 @@ class Execution:
         cancelled = self._cancelled
         if cancelled is not None:
             cancelled.set()
+
+    def move(self) -> None:
+        """Have the call taken up on another worker: this one's thread runs another actor's call.
+
+        What stands here is thrown away when that has ended. From any thread, while nothing of the
+        call can be running.
+        """
+        self._moved = True
+        actor = self.actor
+        # The instance is this call's until it has come back.
+        actor.live = actor.running = None
+        actor.moved = MovedCall(self.killed)
+        actor.interrupted = True
+        self._services.dispatcher.schedule(actor)
 
     def _compute_long(self) -> None:
         if not self._busy:
@@ -382,9 +401,11 @@ class Execution:
 
     def took_up(self, call: int) -> None:
         """Note that a recovered call goes on for real from here."""
-        data = shapes.note(
-            self._services.salt(), "node", "the process ended in the call", {"call": call}
+        moved, self.actor.moved = self.actor.moved, None
+        why = (
+            "the process ended in the call" if moved is None else "the call moved to another thread"
         )
+        data = shapes.note(self._services.salt(), "node", why, {"call": call})
         self.actor.record(shapes.ACTOR_RECOVER, data)
 
     def ask(self, waiting: Waiting, derived: bytes, call: int, number: int, input: bytes) -> Answer:
@@ -397,19 +418,21 @@ class Execution:
             if opened is not None and opened[0].input_digest != input_digest:
                 raise EndCall("diverged", None, "the request that was waiting had another input")
         self._waits.add(wait)
-        answer = self._services.router.ask(
-            waiting,
-            Asking(
-                self.actor.id,
-                call,
-                number,
-                wait,
-                self.head,
-                input_digest,
-                lambda: self.killed,
-                self._session.on_cancel,
-            ),
+        asking = Asking(
+            self.actor.id,
+            call,
+            number,
+            wait,
+            self.head,
+            input_digest,
+            lambda: self.killed,
+            self._session.on_cancel,
+            self.move,
         )
+        try:
+            answer = self._services.router.ask(waiting, asking)
+        except Moved:
+            raise EndCall("killed", None, "the call goes on elsewhere") from None
         if self.killed is not None:
             raise EndCall(self.killed, None, "the call was killed while it waited for an answer")
         return answer

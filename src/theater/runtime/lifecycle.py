@@ -18,6 +18,7 @@ from theater.journal.records import ActorStatus, Answer, Message, SetActor, Step
 from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
 from theater.runtime.execution import CallEnd, Execution, fresh_instance
+from theater.runtime.inline import Moved
 from theater.runtime.kinds import INIT, KINDS
 from theater.runtime.recovery import opened_function, take_up
 from theater.runtime.services import Services
@@ -41,6 +42,8 @@ def run_actor(
             _begin_with(services, actor, message, opening)
         else:
             _work(services, actor, batch)
+    except Moved:
+        return False  # another worker has the actor now
     except JournalFailed:
         return False  # the node stops; the actor stays claimed so that nobody runs it
     except Unavailable as error:

@@ -91,7 +91,8 @@ class Node(Inspection):
     ) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         dispatcher = Dispatcher(settings.workers, settings.workers_max)
-        router = Router(journal, dispatcher, settings.clock)
+        timers = Timers(settings.clock)
+        router = Router(journal, dispatcher, settings.clock, timers.after)
         handlers = standard_handlers(router, journal, settings.secrets)
         super().__init__(
             journal,
@@ -116,7 +117,7 @@ class Node(Inspection):
             self._when_ended,
             lambda actor: self._later(RETRY_S, actor),
         )
-        self._timers = Timers(settings.clock)
+        self._timers = timers
         self._saving = ChainSaving(journal, data_dir, settings.chain_dirs, settings.chain_write)
         self._starters = ThreadPoolExecutor(STARTERS, "theater-starter")
         # Reentrant: a journal may tell of its failure on the thread that appends.

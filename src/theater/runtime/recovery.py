@@ -29,6 +29,8 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
     """Finish the interrupted call; returns how it ended."""
     segment = actor.tip.segment
     assert segment is not None
+    if actor.moved is not None:
+        _settle(services)
     calls = [
         each
         for each in cut(services.journal.events(actor.id, segment))
@@ -37,7 +39,7 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
     opened = calls.pop()
     assert opened.end is None
     waits = [wait.id for wait, _ in services.journal.waits(actor.id)]
-    if not waits and not _in_an_effect(opened):
+    if actor.moved is None and not waits and not _in_an_effect(opened):
         _count_death(services, actor)
     poisoned = actor.deaths >= DEATHS_MAX
     execution = Execution(services, actor, actor.in_hand, poisoned=poisoned)
@@ -55,6 +57,13 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
     end = execution.end(outcome, opened.call.function)
     actor.interrupted = False
     return end
+
+
+def _settle(services: Services) -> None:
+    """Wait until what this process recorded can be read."""
+    number = services.journal.appended()
+    with services.dispatcher.blocking():
+        services.journal.wait(number)
 
 
 def opened_function(services: Services, actor: Actor) -> str:
@@ -119,6 +128,10 @@ def _run_again(
                 None,
                 f"event {divergence.seq}: expected {divergence.expected}, got {divergence.actual}",
             )
+    if actor.moved is not None:
+        actor.interrupted = False  # from here on it is a call like any other of this process
+        if actor.moved.killed is not None:
+            execution.kill(actor.moved.killed)
     seq, now, entropy = opened.place
     return execution.run(
         CallPlace(actor.id, actor.name, seq, now, entropy),

@@ -35,6 +35,7 @@ from theater.runtime.actor import Actor
 from theater.runtime.answers import Place, RecordSteps, bounded, bury, refusal
 from theater.runtime.clients import Clients
 from theater.runtime.cycles import WaitGraph
+from theater.runtime.inline import InlineRun, InlineRuns, Moved
 from theater.runtime.kinds import KINDS
 from theater.runtime.mailbox import Budget, OnCancel, size_of
 from theater.runtime.waits import Asking, Wait, Waits
@@ -50,7 +51,13 @@ class Schedule(Protocol):
 class Router:
     """The actors of a node by id and name, their mailboxes, and everybody who waits."""
 
-    def __init__(self, journal: Journal, dispatcher: Schedule, clock: Clock) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        dispatcher: Schedule,
+        clock: Clock,
+        later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
         self.actors: dict[str, Actor] = {}
         self.mailboxes: Final = Budget()
         self._waits: Final = Waits(journal, clock, dispatcher.blocking)
@@ -62,6 +69,7 @@ class Router:
         self._opened_us: Final = clock.wall_us()
         self._last_us: int | None = None
         self._graph: Final = WaitGraph()
+        self._inline: Final = InlineRuns(clock, later)
         self._positions = itertools.count(1)
         self._depth = threading.local()
         self._keys_lock = threading.Lock()
@@ -298,7 +306,7 @@ class Router:
             self._journal.append(opening)
             put()
         else:
-            self._run_inline(receiver, message, opening)
+            self._run_inline(receiver, message, opening, self._inline.begin(asking, wait))
 
     def _claim_idle(self, receiver: Actor) -> bool:
         if getattr(self._depth, "value", 0) >= limits.INLINE_DEPTH_MAX:
@@ -312,14 +320,19 @@ class Router:
             receiver.scheduled = True
             return True
 
-    def _run_inline(self, receiver: Actor, message: Message, opening: Sequence[Step]) -> None:
+    def _run_inline(
+        self, receiver: Actor, message: Message, opening: Sequence[Step], run: InlineRun
+    ) -> None:
         self._depth.value = getattr(self._depth, "value", 0) + 1
         try:
             more = receiver.run_inline(message, opening)
         finally:
             self._depth.value -= 1
+            stays = self._inline.finish(run)
         if more:
             self._dispatcher.schedule(receiver)
+        if not stays:
+            raise Moved
 
     def close_wait(self, wait_id: str) -> None:
         """Forget a wait; an answer that comes now is too late."""

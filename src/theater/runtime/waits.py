@@ -65,7 +65,10 @@ class Wait:
 
 
 class Asking(msgspec.Struct, frozen=True, gc=False):
-    """Which host call asks: its actor, its place, its wait's id, and the head of its chain."""
+    """Which host call asks: its actor, its place, its wait's id, and the head of its chain.
+
+    `move` takes the call up on another thread.
+    """
 
     actor: str
     call: int
@@ -75,6 +78,7 @@ class Asking(msgspec.Struct, frozen=True, gc=False):
     input_digest: bytes
     cancelled: Callable[[], str | None]
     on_cancel: Callable[[Callable[[], None]], Callable[[], None]]
+    move: Callable[[], None]
 
 
 class Waits:

@@ -1,0 +1,177 @@
+"""Requests that run on their requester's thread: a requester that can't wait goes on on another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import cast
+
+import pytest
+
+from tests.runtime.actors import WAIT_S, Theater, until
+from theater.clock import SystemClock
+from theater.errors import ActorFailed
+from theater.handlers.grant_types import GRANT_TYPES
+from theater.journal.records import Answer
+from theater.manifest import parse
+from theater.manifest.model import Manifest
+from theater.runtime.info import ActorInfo
+from theater.runtime.inline import InlineRuns
+from theater.runtime.waits import Asking, Wait
+
+HOUR_MS = 3_600_000
+
+
+def waits_for(milliseconds: int) -> Manifest:
+    """A manifest of an actor that waits so long for answers."""
+    text = f"""name = "asker"
+component = "unused.wasm"
+request_timeout_ms = {milliseconds}
+
+[[handler]]
+type = "message-server"
+"""
+    return parse(text, grant_types=GRANT_TYPES)
+
+
+class Line:
+    """Actors that each ask the next one, on one thread; the last asks one that answers when told."""
+
+    def __init__(self, stage: Theater, *patience: int) -> None:
+        self.stage = stage
+        self.gate = stage.start("defer")
+        self.actors = [stage.start("obey", waits_for(each)) for each in patience]
+        self.askers = self.actors[:-1]
+        self.callee = self.actors[-1]
+
+    def ask(self) -> Future[bytes]:
+        """Ask the first one; returns when the last one waits at the gate."""
+        path = b"".join(b"r" + each.id.encode() for each in [*self.actors[1:], self.gate])
+        answer = self.stage.node.request(self.actors[0].id, path + b"x", timeout_ms=HOUR_MS)
+        until(lambda: len(self.at("outstanding", self.gate)) == 1, self.stage.node)
+        return answer
+
+    def at(self, state: str, actor: ActorInfo) -> list[str | None]:
+        """The reasons of an actor's messages that are in a state."""
+        messages = self.stage.node.journal.messages(actor.id)
+        return [each.reason for each in messages if each.state == state]
+
+    def open(self) -> None:
+        """Let the last one's request be answered, and the last one's call end."""
+        self.stage.tell(self.gate, b"answer")
+        until(lambda: self.ended(self.callee) == ["wasm-result", "wasm-result"], self.stage.node)
+
+    def ended(self, actor: ActorInfo) -> list[str]:
+        types = self.stage.types(actor)
+        return [each for each in types if each in ("wasm-result", "wasm-error")]
+
+    def prove(self) -> None:
+        for each in [*self.actors, self.gate]:
+            self.stage.prove(each)
+
+
+def test_a_requester_has_its_time_out_while_its_callee_goes_on(stage: Theater) -> None:
+    line = Line(stage, 200, HOUR_MS)
+    answer = line.ask()
+    with pytest.raises(ActorFailed, match=r"request\.timed_out"):
+        answer.result(WAIT_S)
+    asker = line.askers[0]
+    assert stage.types(asker).count("actor-recover") == 1
+    assert line.ended(line.callee) == ["wasm-result"]  # of its init: the call is still open
+    assert stage.ask(asker, b"alive") == b"alive"
+    line.open()
+    assert line.at("dead", line.callee) == ["answer.late"]
+    assert "actor-recover" not in stage.types(line.callee)
+    assert stage.ask(line.callee, b"alive") == b"alive"
+    line.prove()
+
+
+def test_a_requester_that_is_killed_ends_while_its_callee_goes_on(stage: Theater) -> None:
+    line = Line(stage, HOUR_MS, HOUR_MS)
+    answer = line.ask()
+    asker = line.askers[0]
+    assert stage.node.stop(asker.id, force=True).result(WAIT_S).status == "stopped"
+    assert isinstance(answer.exception(WAIT_S), ActorFailed)
+    assert line.ended(line.callee) == ["wasm-result"]
+    line.open()
+    assert line.ended(asker) == ["wasm-result", "wasm-error"]
+    line.prove()
+
+
+def test_an_answer_from_elsewhere_reaches_a_requester_whose_thread_is_held(stage: Theater) -> None:
+    line = Line(stage, HOUR_MS, 200, HOUR_MS)
+    answer = line.ask()
+    # The one in the middle has its time-out and answers with it from another thread.
+    with pytest.raises(ActorFailed, match=r"request\.timed_out"):
+        answer.result(WAIT_S)
+    assert line.ended(line.callee) == ["wasm-result"]
+    for asker in line.askers:
+        assert stage.types(asker).count("actor-recover") == 1
+    line.open()
+    line.prove()
+
+
+def test_a_requester_that_moved_is_taken_up_again_after_a_restart(stage: Theater) -> None:
+    line = Line(stage, 200, HOUR_MS)
+    answer = line.ask()
+    assert isinstance(answer.exception(WAIT_S), ActorFailed)
+    stage.reopen()
+    assert stage.ask(line.askers[0], b"alive") == b"alive"
+    line.open()
+    line.prove()
+
+
+# Who is watched
+
+
+class Watched:
+    """A watch over one requester that is looked at by hand."""
+
+    def __init__(self) -> None:
+        self.looks: list[Callable[[], None]] = []
+        self.moved = 0
+        self.killed: str | None = None
+        self.wait = Wait(due=SystemClock().monotonic() + 1000)
+        self.runs = InlineRuns(SystemClock(), lambda _, look: self.looks.append(look))
+        asking = cast(Callable[..., Asking], Asking)(
+            "a", 1, 0, "w", (0, b""), b"", lambda: self.killed, None, self.move
+        )
+        self.run = self.runs.begin(asking, self.wait)
+
+    def move(self) -> None:
+        self.moved += 1
+
+    def look(self) -> None:
+        self.looks.pop()()
+
+
+def test_who_can_wait_is_left_alone() -> None:
+    watched = Watched()
+    for _ in range(3):
+        watched.look()
+    assert watched.runs.finish(watched.run)
+    assert not watched.moved
+    watched.look()
+    assert not watched.looks  # nobody is watched any more
+
+
+@pytest.mark.parametrize("why", ["due", "killed"])
+def test_who_can_not_wait_moves_once(why: str) -> None:
+    watched = Watched()
+    if why == "due":
+        watched.wait.due = 0
+    else:
+        watched.killed = "killed"
+    watched.look()
+    assert watched.moved == 1
+    assert not watched.runs.finish(watched.run)
+    assert not watched.looks
+
+
+def test_who_has_its_answer_is_given_the_time_to_come_back() -> None:
+    watched = Watched()
+    watched.wait.answer = Answer(True, b"")
+    watched.look()
+    assert not watched.moved
+    watched.look()
+    assert watched.moved == 1
