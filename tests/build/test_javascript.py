@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.guests.components import PROJECTS, ROOT, Guests
-from tests.guests.host import Host
+from tests.guests.host import Host, error_of
 from theater.build import build, javascript, node, npm, project
 from theater.engine import Returned
 from theater.errors import BuildError
@@ -305,3 +305,25 @@ def test_what_spidermonkey_says_of_an_exception_is_cut_to_the_users_part(tmp_pat
     assert str(error).startswith(
         '/home/me/made.js:7: TypeError: can\'t access property "x" of null\n'
     )
+
+
+@pytest.mark.slow
+def test_an_actor_without_the_sdks_class_has_its_promises_and_its_errors(guests: Guests) -> None:
+    source = (
+        "const text = new TextDecoder();\n"
+        "export const actor = { init: async () => [await Promise.resolve(Uint8Array.of(1))] };\n"
+        "export const messageServerClient = {\n"
+        "  async handleRequest(state, [id, body]) {\n"
+        "    const said = JSON.parse(text.decode(body));\n"
+        '    if (said === "fail") throw new RangeError("told to");\n'
+        "    return [state, [body]];\n"
+        "  },\n};\n"
+    )
+    folder = written(
+        guests.cache / "bare", {"manifest.toml": 'name = "bare"\n', "actor.js": source}
+    )
+    host = Host(guests.load_file(build(folder).component))
+    assert isinstance(host.init(), Returned)
+    assert host.state == b"\x01"
+    assert host.request("echo") == "echo"
+    assert error_of(host.callback("handle-request", ("r", b'"fail"'))) == "RangeError: told to"
