@@ -27,6 +27,7 @@ def test_an_actor_without_handlers_has_its_log_and_its_start() -> None:
     [
         ("message-server", ["message-server-host"], ["message-server-client"]),
         ("store", ["store"], []),
+        ("context", ["context"], []),
         ("http-client", ["http-client"], []),
         ("runtime", [], []),
     ],
@@ -58,7 +59,7 @@ def test_the_world_lists_imports_then_exports() -> None:
 
 def test_the_package_has_the_handlers_files_as_they_are(tmp_path: Path) -> None:
     wit.write_package(tmp_path, wit.world((), (), KNOWN), KNOWN)
-    written = {path.name: path.read_text() for path in tmp_path.glob("deps/theater-simple/*.wit")}
+    written = {path.name: path.read_text() for path in tmp_path.glob("deps/theater-*/*.wit")}
     assert written == {file.path.name: file.text for file in KNOWN}
 
 

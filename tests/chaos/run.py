@@ -333,6 +333,8 @@ instance_calls = {instance_calls}
 [[handler]]
 type = "message-server"
 [[handler]]
+type = "context"
+[[handler]]
 type = "store"
 [[handler]]
 type = "http-client"

@@ -11,7 +11,9 @@ from tests.guests.components import Guests
 from theater.build import wit
 from theater.clock import SystemClock
 from theater.engine import Component
+from theater.engine.names import recorded_interface
 from theater.handlers.actor import types as actor
+from theater.handlers.context.handler import ContextHandler
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.handlers.http_client import HttpClientHandler
 from theater.handlers.message_server import types as message_server
@@ -28,7 +30,7 @@ from theater.store import Stores
 from theater.values.syntax import spell_function
 from theater.values.types import FuncType
 
-OURS = ("runtime", "message-server", "store", "http-client")
+OURS = ("runtime", "context", "message-server", "store", "http-client")
 
 
 def never(_seconds: float, _do: object) -> None:
@@ -45,6 +47,7 @@ def handlers() -> Iterator[Mapping[str, Handler]]:
         WasiHandler(),
         MessageServerHandler(router),
         StoreHandler(Stores(journal)),
+        ContextHandler(),
         HttpClientHandler(),
     ]
     yield {handler.type: handler for handler in known}
@@ -54,9 +57,12 @@ def handlers() -> Iterator[Mapping[str, Handler]]:
 @pytest.fixture(scope="module")
 def written() -> dict[str, dict[str, FuncType]]:
     """What the `.wit` files beside the handlers say: functions by interface."""
-    return wit_types.read(
-        {str(f.path): f.text for f in wit.files() if "theater:simple" in f.package}
-    )
+    packages: dict[str, dict[str, str]] = {}
+    for file in wit.files():
+        packages.setdefault(file.package, {})[str(file.path)] = file.text
+    return {
+        name: table for texts in packages.values() for name, table in wit_types.read(texts).items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +91,16 @@ def test_every_function_of_the_wit_is_provided_with_its_type_and_no_other(
     handlers: Mapping[str, Handler], written: dict[str, dict[str, FuncType]], type_: str
 ) -> None:
     handler = handlers[type_]
-    sides = {i.name: i.side for file in wit.files() for i in file.interfaces}
-    of_handler = {i.name for file in wit.files() for i in file.interfaces if i.handler == type_}
     provided = functions(handler)
     assert set(provided) == set(handler.interfaces)
     assert set(provided) == {
-        f"theater:simple/{name}" for name in of_handler if sides[name] is wit.Side.HOST
+        recorded_interface(each.full)
+        for file in wit.files()
+        for each in file.interfaces
+        if each.handler == type_ and each.side is wit.Side.HOST
     }
     for interface, table in provided.items():
-        expected = written[interface.removeprefix("theater:simple/")]
+        expected = written[interface.partition("/")[2].partition("@")[0]]
         assert {name: function.type for name, function in table.items()} == expected
 
 

@@ -17,7 +17,7 @@ from theater.engine import Returned as Returned
 from theater.engine.outcome import Outcome
 from theater.handlers.wasi import WasiHandler
 from theater.journal.records import Step
-from theater.values.types import Err, Ok
+from theater.values.types import Case, Err, Ok
 
 WASI = WasiHandler()
 PROVIDED = WASI.functions(None)
@@ -68,6 +68,21 @@ class Call:
 
     def on_cancel(self, cancel: Callable[[], None]) -> Callable[[], None]:
         return lambda: None
+
+
+CONTEXT: Mapping[str, Callable[..., object]] = {
+    "theater:agent/context@0.1/message": lambda: {
+        "id": "message-1",
+        "origin": Case("client", "outside"),
+        "kind": "request",
+        "deadline": 1_700_000_000_000,
+        "traceparent": None,
+    },
+    "theater:agent/context@0.1/self-id": lambda: ACTOR,
+    "theater:agent/context@0.1/self-name": lambda: "guest",
+    "theater:agent/context@0.1/parent-id": lambda: None,
+}
+"""What the host says of a call, where a test doesn't say otherwise."""
 
 
 @dataclass(slots=True)
@@ -140,7 +155,7 @@ class Host:
             value = PROVIDED[function.interface][function.function].run(self.running, *arguments)
         else:
             self.asked.append((function.name, arguments))
-            answer = self.functions.get(function.name)
+            answer = self.functions.get(function.name) or CONTEXT.get(function.name)
             value = answer(*arguments) if answer else Ok(None)
         if function.type.result is not None:
             give(value)

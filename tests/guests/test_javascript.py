@@ -49,7 +49,7 @@ def outcome_of(host: Host, what: str, **given: object) -> Any:
 def test_the_counter_counts(guests: Guests) -> None:
     host = Host(guests.load("counter-js"))
     host.init()
-    assert host.fields() == {"v": 1, "self": ACTOR, "count": 0}
+    assert host.fields() == {"v": 1, "count": 0}
     host.send(2)
     host.renew()
     host.send(3)
@@ -474,3 +474,29 @@ def test_bytes_are_decoded_as_the_standard_has_it(guests: Guests, data: bytes, t
     assert told["streamed"] == text
     assert told["back"] == list(text.encode())
     assert told["fatal"] == ("\ufffd" in text)
+
+
+def test_an_actor_knows_what_it_is_called_for_and_who_it_is(host: Host) -> None:
+    assert host.request({"do": "who"}) == [
+        {
+            "id": "message-1",
+            "kind": "request",
+            "origin": "client",
+            "sender": "outside",
+            "deadline": 1_700_000_000_000,
+            "traceparent": None,
+        },
+        ACTOR,
+        "guest",
+        None,
+    ]
+
+
+def test_a_state_that_has_the_actors_id_from_earlier_is_read_and_written_without(
+    host: Host,
+) -> None:
+    host.state = json.dumps({"v": 2, "self": "somebody", "notes": ["old"]}).encode()
+    assert host.request({"do": "who"})[1] == ACTOR
+    assert host.request({"do": "note", "text": "new"}) == 2
+    assert host.fields()["notes"] == ["old", "new"]
+    assert "self" not in host.fields()

@@ -26,10 +26,10 @@ def host(guests: Guests) -> Host:
     return made
 
 
-def test_the_first_state_has_the_defaults_and_the_actors_id(guests: Guests) -> None:
+def test_the_first_state_has_the_defaults(guests: Guests) -> None:
     host = Host(guests.load("counter"))
     host.init()
-    assert host.fields() == {"v": 1, "self": ACTOR, "count": 0}
+    assert host.fields() == {"v": 1, "count": 0}
 
 
 def test_an_initial_state_fills_the_fields(guests: Guests) -> None:
@@ -257,3 +257,29 @@ def test_only_a_handful_of_wasi_functions_carry_a_guest(host: Host) -> None:
         "wasi:io/streams",
         "wasi:random/random",
     }
+
+
+def test_an_actor_knows_what_it_is_called_for_and_who_it_is(host: Host) -> None:
+    assert host.request({"do": "who"}) == [
+        {
+            "id": "message-1",
+            "kind": "request",
+            "origin": "client",
+            "sender": "outside",
+            "deadline_ms": 1_700_000_000_000,
+            "traceparent": None,
+        },
+        ACTOR,
+        "guest",
+        None,
+    ]
+
+
+def test_a_state_that_has_the_actors_id_from_earlier_is_read_and_written_without(
+    host: Host,
+) -> None:
+    host.state = json.dumps({"v": 2, "self": "somebody", "notes": ["old"]}).encode()
+    assert host.request({"do": "who"})[1] == ACTOR
+    assert host.request({"do": "note", "text": "new"}) == 2
+    assert host.fields()["notes"] == ["old", "new"]
+    assert "self" not in host.fields()

@@ -14,7 +14,9 @@ from tests.guests.components import built
 from tests.runtime.actors import guest, manifest
 from theater.manifest.model import Manifest
 
-HANDLERS = "".join(f'[[handler]]\ntype = "{name}"\n' for name in ("message-server", "store"))
+HANDLERS = "".join(
+    f'[[handler]]\ntype = "{name}"\n' for name in ("message-server", "store", "context")
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from tests.runtime.actors import WAIT_S, Theater, manifest, until
 from theater.errors import ActorFailed, NotFound, TheaterError, TimedOut, TooLarge
 from theater.runtime.info import ActorInfo
 
-HANDLERS = '[[handler]]\ntype = "message-server"\n[[handler]]\ntype = "store"\n'
+HANDLERS = "".join(
+    f'[[handler]]\ntype = "{name}"\n' for name in ("message-server", "store", "context")
+)
 
 
 @pytest.fixture(scope="session")

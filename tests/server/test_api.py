@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.server.running import MANIFEST, WAIT_S, Running, guest, running
-from theater.chain import jsonl
+from theater.chain import jsonl, shapes
 from theater.chain.verify import Verifier
 from theater.protocol.actors import ActorView
 from theater.server.settings import ServerSettings
+
+CALL = shapes.WASM_CALL
 
 
 def lines(content: object) -> list[dict[str, object]]:
@@ -70,6 +72,22 @@ def test_an_actor_starts_with_the_state_that_was_sent(served: Running) -> None:
     _, actor = served.ask("POST", "/api/v1/actors", json.dumps(body).encode())
     path = f"/api/v1/actors/{actor['id']}"
     assert served.ask("POST", f"{path}/request", b"x") == (200, 42)
+
+
+def test_a_trace_in_the_head_goes_with_the_message_unless_it_can_not_be_read(
+    served: Running,
+) -> None:
+    actor = served.start().id
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for verb in ("send", "request"):
+        for head in (trace, "00-rubbish", None):
+            headers = {} if head is None else {"traceparent": head}
+            status, _ = served.ask("POST", f"/api/v1/actors/{actor}/{verb}", b"x", headers)
+            assert status in (200, 202)
+    served.node.request(actor, b"").result(WAIT_S)
+    calls = [shapes.parse(e.type, e.data) for e in served.node.events(actor) if e.type == CALL]
+    traces = [c.message.trace for c in calls if isinstance(c, shapes.Call) and c.message]
+    assert traces == [trace, None, None, trace, None, None, None]
 
 
 def test_a_start_under_a_known_key_is_the_same_actor(served: Running) -> None:

@@ -35,6 +35,8 @@ component = "courier.wasm"
 [[handler]]
 type = "message-server"
 [[handler]]
+type = "context"
+[[handler]]
 type = "store"
 [[handler]]
 type = "http-client"

@@ -1,9 +1,11 @@
 // An actor's class, and its state: the fields of an object as one JSON object.
 //
-// The state has `v`, the class's version; `self`, the actor's id; and the fields. The initial state of a
-// manifest is the same object, where `v` and `self` may be missing.
+// The state has `v`, the class's version, and the fields. The initial state of a manifest is the same
+// object, where `v` may be missing. Older versions of this package kept the actor's id in it as `self`,
+// which is passed over.
 
 import { inForce } from "./call.js";
+import { selfId } from "./context.js";
 import { BadState } from "./errors.js";
 import { refuse } from "./messages.js";
 import { fromUtf8 } from "./text.js";
@@ -24,8 +26,9 @@ export class Actor {
   /** How messages are read: parsed JSON, or bytes as they are. */
   static codec = "json";
 
-  /** The actor's own id, as it was told when it started. */
+  /** The actor's own id. Throws NotGranted outside `onStart` if the manifest has no `context`. */
   get actorId() {
+    inForce.actorId ??= selfId();
     return inForce.actorId;
   }
 
@@ -111,13 +114,14 @@ export class StateOf {
 
   /** The actor at its start: the manifest's initial state, or the fields' own values. */
   initial(state, actorId) {
-    return this.#made(state == null ? {} : read(state), actorId);
+    inForce.actorId = actorId;
+    return this.#made(state == null ? {} : read(state));
   }
 
   /** The actor of a state. Throws BadState. */
   load(state) {
     if (state == null) throw new BadState("there is no state: this actor has not been started");
-    return this.#made(read(state), "");
+    return this.#made(read(state));
   }
 
   /** The text of an actor's state. Throws BadState, naming the field. */
@@ -132,11 +136,10 @@ export class StateOf {
       check(actor[key], `${this.kind.name}.${key}`, 0);
       fields[key] = actor[key];
     }
-    return JSON.stringify({ v: this.kind.version, self: inForce.actorId, ...fields });
+    return JSON.stringify({ v: this.kind.version, ...fields });
   }
 
-  #made({ v = this.kind.version, self = "", ...given }, actorId) {
-    inForce.actorId = actorId || String(self);
+  #made({ v = this.kind.version, self: _, ...given }) {
     const fields = v === this.kind.version ? given : this.kind.migrate(given, v);
     const actor = new this.kind();
     for (const [key, value] of Object.entries(fields)) {

@@ -6,7 +6,7 @@
 export const inForce = {
   running: false,
   codec: "json",
-  actorId: "",
+  actorId: null,
   requestId: null,
 };
 
@@ -20,6 +20,7 @@ export function atBeginning(reset) {
 /** Begin a call: what belongs to the call before is over. */
 export function begin() {
   inForce.running = true;
+  inForce.actorId = null;
   inForce.requestId = null;
   for (const reset of beginnings) reset();
 }

@@ -19,7 +19,7 @@ export class Actor {
   /** The fields of a state of an older `version`, brought to this one. */
   static migrate(fields: Record<string, any>, version: number): Record<string, any>;
 
-  /** The actor's own id, as it was told when it started. */
+  /** The actor's own id. Throws NotGranted outside `onStart` if the manifest has no `context`. */
   get actorId(): string;
   /** The id of the request in hand, for `respond` later. Throws outside `onRequest`. */
   get requestId(): string;
@@ -108,6 +108,28 @@ export class Store {
   contents(): string[];
   /** Bytes of all distinct content, each counted once. */
   size(): number;
+}
+
+/** The message in hand, and who the actor is. The manifest needs `context`. */
+export namespace context {
+  interface MessageInfo {
+    readonly id: string;
+    /** `send`, `request`, `timer` and so on. */
+    readonly kind: string;
+    readonly origin: "actor" | "client" | "host";
+    /** An actor's id or a client's name; null where the host itself sent it. */
+    readonly sender: string | null;
+    /** Until when somebody waits for the answer, in milliseconds since the Unix epoch. */
+    readonly deadline: number | null;
+    /** The message's place in a trace, as W3C Trace Context spells it. */
+    readonly traceparent: string | null;
+  }
+  /** What is known of the message in hand, null in `onStart`. */
+  function message(): MessageInfo | null;
+  function selfId(): string;
+  function selfName(): string;
+  /** The id of the actor that started this one. */
+  function parentId(): string | null;
 }
 
 export namespace http {

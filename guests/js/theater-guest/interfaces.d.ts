@@ -17,6 +17,24 @@ declare module "theater:simple/runtime" {
   export function shutdown(data: Uint8Array | null | undefined): void;
 }
 
+declare module "theater:agent/context@0.1.0" {
+  export type Origin =
+    | { tag: "actor"; val: string }
+    | { tag: "client"; val: string }
+    | { tag: "host" };
+  export interface MessageInfo {
+    id: string;
+    origin: Origin;
+    kind: string;
+    deadline?: number | bigint | null;
+    traceparent?: string | null;
+  }
+  export function message(): MessageInfo | null | undefined;
+  export function selfId(): string;
+  export function selfName(): string;
+  export function parentId(): string | null | undefined;
+}
+
 declare module "theater:simple/message-server-host" {
   export function send(actorId: string, msg: Uint8Array): void;
   export function request(actorId: string, msg: Uint8Array): Uint8Array;

@@ -14,7 +14,7 @@ export const wasi = { ...given, now: () => Number(given.monotonicClock.now()) };
 
 function missing(name, handler) {
   const text =
-    `theater:simple/${name} is not granted: add\n\n    [[handler]]\n    type = "${handler}"\n\n` +
+    `${name} is not granted: add\n\n    [[handler]]\n    type = "${handler}"\n\n` +
     "to the manifest and build the actor again";
   return new Proxy(
     {},
@@ -26,11 +26,12 @@ function missing(name, handler) {
   );
 }
 
-function of(name, handler) {
-  return bindings[name] ?? missing(name, handler);
+function of(name, handler, pack = "theater:simple") {
+  return bindings[name] ?? missing(`${pack}/${name}`, handler);
 }
 
 export const runtime = of("runtime", "runtime");
+export const context = of("context", "context", "theater:agent");
 export const messageServerHost = of("message-server-host", "message-server");
 export const store = of("store", "store");
 export const httpClient = of("http-client", "http-client");

@@ -1,4 +1,4 @@
-"""What an actor written in Python imports: the base class, messages, log, store and HTTP.
+"""What an actor written in Python imports: the base class, messages, log, store, HTTP and more.
 
 The package is pure Python and goes into the component beside the actor's own modules. It hides the
 tuples and options of the WIT interfaces; whoever wants them has `wit_world.imports` and
@@ -6,6 +6,7 @@ tuples and options of the WIT interfaces; whoever wants them has `wit_world.impo
 not grant is missed at use, not at import.
 """
 
+from theater_guest import context
 from theater_guest.actor import Actor
 from theater_guest.errors import HostError, NotGranted, Rejected
 from theater_guest.messages import (
@@ -37,6 +38,7 @@ __all__ = [
     "Rejected",
     "Store",
     "cancel",
+    "context",
     "log",
     "open_channel",
     "outstanding",

@@ -1,7 +1,8 @@
 """The base class of an actor: its fields are its state, its methods answer messages.
 
-The state is one JSON object: `v`, the class's `version`; `self`, the actor's id; and the fields.
-The initial state of a manifest is the same object, where `v` and `self` may be missing.
+The state is one JSON object: `v`, the class's `version`, and the fields. The initial state of a manifest
+is the same object, where `v` may be missing. Older versions of this package kept the actor's id in it as
+`self`, which is passed over.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import dataclasses
 import inspect
 from typing import Any, ClassVar, TypeVar
 
-from theater_guest import shapes
+from theater_guest import context, shapes
 from theater_guest.errors import BadState
 from theater_guest.messages import Accept, Channel, Codec, InForce, Refuse
 
@@ -34,7 +35,9 @@ class Actor:
 
     @property
     def actor_id(self) -> str:
-        """The actor's own id, as it was told when it started."""
+        """The actor's own id. NotGranted outside `on_start` if the manifest has no `context`."""
+        if "_actor_id" not in self.__dict__:
+            object.__setattr__(self, "_actor_id", context.self_id())
         return str(self.__dict__["_actor_id"])
 
     @property
@@ -101,26 +104,26 @@ class StateOf:
 
     def initial(self, state: bytes | None, actor_id: str) -> Actor:
         """The actor at its start: the manifest's initial state, or the fields' defaults."""
-        return self._made({} if state is None else _read(state), actor_id)
+        actor = self._made({} if state is None else _read(state))
+        object.__setattr__(actor, "_actor_id", actor_id)
+        return actor
 
     def load(self, state: bytes | None) -> Actor:
         """The actor of a state. Raises BadState."""
         if state is None:
             raise BadState("there is no state: this actor has not been started")
-        return self._made(_read(state), "")
+        return self._made(_read(state))
 
     def dump(self, actor: Actor) -> bytes:
         """The state of an actor. Raises BadState, naming the field."""
-        envelope = {"v": self.kind.version, "self": actor.actor_id}
         try:
-            return shapes.dumps({**envelope, **self.fields.encode(actor)})
+            return shapes.dumps({"v": self.kind.version, **self.fields.encode(actor)})
         except shapes.Unfit as error:
             raise BadState(f"{self.kind.__name__}.{error}") from None
         except (TypeError, ValueError) as error:
             raise BadState(f"{self._culprit(actor)}: {error}") from None
 
-    def _made(self, value: dict[str, Any], actor_id: str) -> Actor:
-        actor_id = actor_id or str(value.get("self", ""))
+    def _made(self, value: dict[str, Any]) -> Actor:
         version = value.get("v", self.kind.version)
         fields = value
         for name in ENVELOPE:
@@ -135,7 +138,6 @@ class StateOf:
         actor = self.kind(**values)
         for name, item in late.items():
             object.__setattr__(actor, name, item)
-        object.__setattr__(actor, "_actor_id", actor_id)
         return actor
 
     def _culprit(self, actor: Actor) -> str:

@@ -19,6 +19,25 @@ class Runtime(Protocol):
     def shutdown(self, data: bytes | None) -> None: ...
 
 
+class MessageInfo(Protocol):
+    """`theater:agent/context.message-info`."""
+
+    id: str
+    origin: Any
+    kind: str
+    deadline: int | None
+    traceparent: str | None
+
+
+class Context(Protocol):
+    """`theater:agent/context`."""
+
+    def message(self) -> MessageInfo | None: ...
+    def self_id(self) -> str: ...
+    def self_name(self) -> str: ...
+    def parent_id(self) -> str | None: ...
+
+
 class MessageServerHost(Protocol):
     """`theater:simple/message-server-host`."""
 
@@ -90,7 +109,7 @@ class Missing:
 
     def __init__(self, interface: str, handler: str) -> None:
         self._text = (
-            f"theater:simple/{interface} is not granted: add\n\n"
+            f"{interface} is not granted: add\n\n"
             f'    [[handler]]\n    type = "{handler}"\n\n'
             "to the manifest and build the actor again"
         )
@@ -101,12 +120,12 @@ class Missing:
         raise NotGranted(self._text)
 
 
-def _interface(name: str, handler: str) -> Any:
+def _interface(name: str, handler: str, package: str = "theater:simple") -> Any:
     module = f"wit_world.imports.{name.replace('-', '_')}"
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError:
-        return Missing(name, handler)
+        return Missing(f"{package}/{name}", handler)
 
 
 class _WireError(Exception):
@@ -128,6 +147,7 @@ Err: Any = _wire_error()
 """What the bindings raise for an error result, and what an export raises to return one."""
 
 runtime = cast(Runtime, _interface("runtime", "runtime"))
+context = cast(Context, _interface("context", "context", "theater:agent"))
 message_server_host = cast(MessageServerHost, _interface("message-server-host", "message-server"))
 store = cast(StoreInterface, _interface("store", "store"))
 http_client = cast(HttpClient, _interface("http-client", "http-client"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from theater.handlers.context.grant import ContextGrant
 from theater.handlers.http_client.grant import HttpClientGrant
 from theater.handlers.message_server.grant import MessageServerGrant
 from theater.handlers.runtime.grant import RuntimeGrant
@@ -16,5 +17,12 @@ from theater.manifest.grants import Grant
 
 GRANT_TYPES: Final[Mapping[str, type[Grant]]] = {
     grant.type: grant
-    for grant in (RuntimeGrant, WasiGrant, MessageServerGrant, StoreGrant, HttpClientGrant)
+    for grant in (
+        RuntimeGrant,
+        WasiGrant,
+        ContextGrant,
+        MessageServerGrant,
+        StoreGrant,
+        HttpClientGrant,
+    )
 }

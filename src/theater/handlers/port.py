@@ -87,6 +87,16 @@ class HostCall(Protocol):
         ...
 
     @property
+    def parent(self) -> str | None:
+        """The id of the actor that started the calling one, None if no actor did."""
+        ...
+
+    @property
+    def message(self) -> Message | None:
+        """The message in hand, None during `init`. Not for functions of class VIRTUAL or HISTORY."""
+        ...
+
+    @property
     def call(self) -> int:
         """The seq of the `wasm-call` that this host call stands in."""
         ...

@@ -6,6 +6,7 @@ from typing import Final
 
 API: Final = "/api/v1"
 IDEMPOTENCY_KEY: Final = "idempotency-key"
+TRACEPARENT: Final = "traceparent"
 BYTES: Final = "application/octet-stream"
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/x-ndjson"

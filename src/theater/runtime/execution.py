@@ -83,7 +83,7 @@ class Execution:
         fails: bool = False,
     ) -> None:
         self.actor = actor
-        self.message = message
+        self.message: Final = message
         self.killed: str | None = None
         self._services = services
         self._cancelled: threading.Event | None = None
@@ -373,6 +373,11 @@ class Execution:
     # LiveCall
 
     @property
+    def parent(self) -> str | None:
+        """The id of the actor that started this one."""
+        return self.actor.parent
+
+    @property
     def head(self) -> tuple[int, bytes]:
         """Seq and hash of the actor's last event."""
         tip = self.actor.tip
@@ -427,6 +432,7 @@ class Execution:
             input_digest,
             lambda: self.killed,
             self._session.on_cancel,
+            None if self.message is None else self.message.trace,
             self.move,
         )
         try:

@@ -46,7 +46,7 @@ from theater.journal.sqlite import SqliteJournal
 from theater.manifest import parse, wrong_name
 from theater.manifest.grants import as_map
 from theater.manifest.model import Manifest
-from theater.runtime import opening
+from theater.runtime import futures, opening
 from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
 from theater.runtime.chain_saving import ChainSaving
@@ -235,11 +235,11 @@ class Node(Inspection):
             try:
                 self._start(manifest, _digest(component), name, state, key, future)
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
-                _fail(future, error)
+                futures.fail(future, error)
 
         def given_up(job: Future[None]) -> None:
             if job.cancelled():
-                _fail(future, Unavailable("this node is closing", code="node.closing"))
+                futures.fail(future, Unavailable("this node is closing", code="node.closing"))
 
         try:
             self._starters.submit(run).add_done_callback(given_up)
@@ -364,7 +364,7 @@ class Node(Inspection):
         """Whether the future waits for a start that is under way. Under the lock: may not block."""
         begun = self._starting.get(actor)
         if begun is not None:
-            begun.add_done_callback(lambda done: _copy(done, future))
+            begun.add_done_callback(lambda done: futures.copy(done, future))
             return True
         # Its `init` may have been cut off with the process that was asked first, and be under way
         # again. Whoever takes the future out of the table completes it.
@@ -394,7 +394,7 @@ class Node(Inspection):
             failure = ActorFailed(
                 f"actor {actor.id} did not start: {text}", code="actor.init_failed", actor=actor.id
             )
-            self.journal.when_durable(number, lambda error: _fail(future, error or failure))
+            self.journal.when_durable(number, lambda error: futures.fail(future, error or failure))
         with self._lock:
             waiting = self._waiting.pop(actor.id, [])
         for each in waiting:
@@ -439,15 +439,28 @@ class Node(Inspection):
 
     # Messages
 
-    def send(self, actor: str, body: bytes, *, key: str | None = None) -> Future[str]:
-        """Put a message into an actor's mailbox; the future has its id once it is on disk."""
+    def send(
+        self, actor: str, body: bytes, *, key: str | None = None, trace: str | None = None
+    ) -> Future[str]:
+        """Put a message into an actor's mailbox; the future has its id once it is on disk.
+
+        `trace` is a `traceparent` of W3C Trace Context; one that is malformed is left out.
+        """
         future: Future[str] = Future()
-        sent, number = self._router.send_from_outside(self._message("send", actor, body, key))
+        sent, number = self._router.send_from_outside(
+            self._message("send", actor, body, key, trace)
+        )
         self._complete(future, sent, number)
         return future
 
     def request(
-        self, actor: str, body: bytes, *, key: str | None = None, timeout_ms: int | None = None
+        self,
+        actor: str,
+        body: bytes,
+        *,
+        key: str | None = None,
+        timeout_ms: int | None = None,
+        trace: str | None = None,
     ) -> Future[bytes]:
         """Send a message and have its answer; ActorFailed with the actor's words if it is an error.
 
@@ -456,7 +469,7 @@ class Node(Inspection):
         """
         receiver = self._router.living(actor)
         wait_ms = min(timeout_ms or receiver.manifest.request_timeout_ms, limits.WAIT_MS_MAX)
-        message = self._message("request", actor, body, key, wait_ms)
+        message = self._message("request", actor, body, key, trace, wait_ms)
         expected, future = self._router.request_from_outside(message)
         # What waits for the time-out must not hold the message.
         late = partial(self._too_late, actor, expected, future, wait_ms)
@@ -472,10 +485,16 @@ class Node(Inspection):
     def _too_late(self, actor: str, message: str, future: Future[bytes], wait_ms: int) -> None:
         if self._router.forget_client(message, future):
             text = f"actor {actor} did not answer within {wait_ms} ms"
-            _fail(future, TimedOut(text, code="request.timed_out"))
+            futures.fail(future, TimedOut(text, code="request.timed_out"))
 
     def _message(
-        self, kind: str, actor: str, body: bytes, key: str | None, wait_ms: int | None = None
+        self,
+        kind: str,
+        actor: str,
+        body: bytes,
+        key: str | None,
+        trace: str | None,
+        wait_ms: int | None = None,
     ) -> Message:
         now = self._settings.clock.wall_us()
         return Message(
@@ -487,19 +506,14 @@ class Node(Inspection):
             body=body,
             position=self._router.position(),
             deadline_us=None if wait_ms is None else now + wait_ms * 1000,
+            trace=None if trace is None else ids.traceparent(trace),
             key=key,
         )
 
     # Inside
 
     def _complete(self, future: Future[T], value: T, number: int) -> None:
-        def on_disk(error: BaseException | None) -> None:
-            if error is not None:
-                _fail(future, error)
-            elif future.set_running_or_notify_cancel():
-                future.set_result(value)
-
-        self.journal.when_durable(number, on_disk)
+        futures.complete(self.journal, future, value, number)
 
     def _sweep(self) -> None:
         now = self._settings.clock.monotonic()
@@ -542,7 +556,7 @@ class Node(Inspection):
             self._waiting.clear()
             self._starting.clear()
         for future in left:
-            _fail(future, error)
+            futures.fail(future, error)
 
 
 def _digest(sha256: str) -> bytes:
@@ -570,16 +584,3 @@ def _initial_state(manifest: Manifest, state: bytes | None) -> bytes | None:
         raise NotFound(
             f"the initial state {path} can't be read: {error.strerror}", code="state.not_found"
         ) from error
-
-
-def _copy(done: Future[ActorInfo], future: Future[ActorInfo]) -> None:
-    error = done.exception()
-    if error is not None:
-        _fail(future, error)
-    elif future.set_running_or_notify_cancel():
-        future.set_result(done.result())
-
-
-def _fail(future: Future[T], error: BaseException) -> None:
-    if not future.done() and future.set_running_or_notify_cancel():
-        future.set_exception(error)

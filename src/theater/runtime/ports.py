@@ -7,7 +7,7 @@ from typing import Protocol
 
 from theater.chain.event import Event
 from theater.handlers.port import Waiting
-from theater.journal.records import Answer, Step
+from theater.journal.records import Answer, Message, Step
 
 
 class ContentSource(Protocol):
@@ -27,6 +27,16 @@ class LiveCall(Protocol):
     @property
     def killed(self) -> str | None:
         """The kind that the call is to end with, once somebody killed it."""
+        ...
+
+    @property
+    def parent(self) -> str | None:
+        """The id of the actor that started this one, None if no actor did."""
+        ...
+
+    @property
+    def message(self) -> Message | None:
+        """The message in hand, None during `init`."""
         ...
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from theater.handlers.context.handler import ContextHandler
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.handlers.http_client.handler import HttpClientHandler
 from theater.handlers.message_server.handler import MessageServerHandler
@@ -23,6 +24,7 @@ def standard_handlers(router: RouterPort, journal: Journal, secrets: Mapping[str
         [
             RuntimeHandler(),
             WasiHandler(),
+            ContextHandler(),
             MessageServerHandler(router),
             StoreHandler(Stores(journal)),
             HttpClientHandler(secrets=secrets),

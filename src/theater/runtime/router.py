@@ -295,6 +295,7 @@ class Router:
             body=waiting.body,
             position=self.position(),
             deadline_us=self._clock.wall_us() + waiting.timeout_ms * 1000,
+            trace=asking.trace,
             cause=asking.head,
             wait=asking.wait,
         )

@@ -23,7 +23,7 @@ from theater.chain.shapes import Part
 from theater.engine import EndCall, GuestTrap, ImportedFunction
 from theater.errors import TheaterError
 from theater.handlers.port import Effect, HostFunction, Intent, Trap, Waiting
-from theater.journal.records import Step
+from theater.journal.records import Message, Step
 from theater.runtime.content import as_part, is_same
 from theater.runtime.ports import ContentSource, LiveCall
 from theater.values import cbor, codec
@@ -358,6 +358,18 @@ class Session:
     def head(self) -> tuple[int, bytes]:
         """Seq and hash of the actor's last event."""
         return self._live.head if self._live is not None else self._read_head
+
+    @property
+    def parent(self) -> str | None:
+        """The id of the actor that started this one."""
+        assert self._live is not None
+        return self._live.parent
+
+    @property
+    def message(self) -> Message | None:
+        """The message in hand, None during `init`."""
+        assert self._live is not None
+        return self._live.message
 
     def derive(self) -> bytes:
         """32 bytes from this host call's place in the chain."""

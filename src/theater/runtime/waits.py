@@ -78,6 +78,7 @@ class Asking(msgspec.Struct, frozen=True, gc=False):
     input_digest: bytes
     cancelled: Callable[[], str | None]
     on_cancel: Callable[[Callable[[], None]], Callable[[], None]]
+    trace: str | None
     move: Callable[[], None]
 
 

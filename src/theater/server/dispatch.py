@@ -80,16 +80,23 @@ class Dispatch:
 
     # Messages
 
-    async def send(self, actor: str, body: bytes, key: str | None) -> str:
+    async def send(self, actor: str, body: bytes, key: str | None, trace: str | None) -> str:
         """Return the message's id once it is accepted and on disk."""
-        return await self._bridge.result(self._node.send(await self.actor_id(actor), body, key=key))
+        found = await self.actor_id(actor)
+        return await self._bridge.result(self._node.send(found, body, key=key, trace=trace))
 
     async def request(
-        self, actor: str, body: bytes, key: str | None, timeout_ms: int | None
+        self,
+        actor: str,
+        body: bytes,
+        key: str | None,
+        timeout_ms: int | None,
+        trace: str | None,
     ) -> bytes:
         """Return the actor's answer once it is on disk."""
+        found = await self.actor_id(actor)
         return await self._bridge.result(
-            self._node.request(await self.actor_id(actor), body, key=key, timeout_ms=timeout_ms)
+            self._node.request(found, body, key=key, timeout_ms=timeout_ms, trace=trace)
         )
 
     # Actors

@@ -18,7 +18,7 @@ from starlette.responses import StreamingResponse
 from theater.errors import CodecError, TheaterError, TooLarge, UsageError
 from theater.limits import IDEMPOTENCY_KEY_CHARS_MAX, MIB, QUERY_FIELDS_MAX
 from theater.protocol.errors import UNREADABLE, body_of, status_of
-from theater.protocol.names import STREAM_CURSOR
+from theater.protocol.names import STREAM_CURSOR, TRACEPARENT
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,6 +41,7 @@ JSON_HEAD: Final = ((b"content-type", b"application/json"), *_SAFE)
 BYTES_HEAD: Final = ((b"content-type", b"application/octet-stream"), *_SAFE)
 
 _KEY: Final = re.compile(rb"[!-~]{1,%d}" % IDEMPOTENCY_KEY_CHARS_MAX)
+_TRACE: Final = TRACEPARENT.encode()
 _DISCARD_BYTES: Final = 8 * MIB
 _DISCARD_S: Final = 2.0
 
@@ -108,6 +109,16 @@ class Exchange:
                 code="idempotency_key.invalid",
             )
         return raw.decode("ascii")
+
+    def trace(self) -> str | None:
+        """Return the `traceparent` header as it came, None without one or with several.
+
+        As W3C Trace Context has it, one that can't be read is no reason to refuse a request.
+        """
+        raw = self.head.get(_TRACE)
+        if raw is None or self.repeated(_TRACE):
+            return None
+        return raw.decode("latin-1")
 
     async def body(self, bound: int) -> bytes:
         """Return the whole body; TooLarge before reading if it announces more than `bound` bytes.

@@ -17,7 +17,7 @@ async def send(exchange: Exchange, dispatch: Dispatch, actor: str, bound: int) -
     """Accept a message; 202 and its id once it is on disk."""
     exchange.query()
     body = await exchange.body(bound)
-    message = await dispatch.send(actor, body, exchange.key())
+    message = await dispatch.send(actor, body, exchange.key(), exchange.trace())
     await exchange.answer_json(SendReceipt(message=message), 202)
 
 
@@ -26,7 +26,8 @@ async def request(exchange: Exchange, dispatch: Dispatch, actor: str, bound: int
     timeout = exchange.query("timeout_ms").get("timeout_ms")
     body = await exchange.body(bound)
     timeout_ms = None if timeout is None else _timeout_ms(timeout)
-    await exchange.answer(200, await dispatch.request(actor, body, exchange.key(), timeout_ms))
+    answer = await dispatch.request(actor, body, exchange.key(), timeout_ms, exchange.trace())
+    await exchange.answer(200, answer)
 
 
 def _timeout_ms(text: str) -> int:

@@ -72,6 +72,7 @@ class _Bound:
             body=body,
             position=self._router.position(),
             cause=call.head,
+            trace=None if call.message is None else call.message.trace,
         )
         try:
             timeout_ms = self._router.send_timeout_ms(call.actor)

@@ -1,0 +1,1 @@
+"""What an actor may ask about the message in its hands and about itself."""
