@@ -109,6 +109,25 @@ def test_those_that_wait_for_a_place_get_it_in_turn(shared: bool) -> None:
     assert budget.used == 0
 
 
+def test_bytes_given_back_while_a_wait_for_them_begins_are_not_missed() -> None:
+    budget = Budget(OVERHEAD)
+    box, full = Mailbox(10, budget), Mailbox(10, budget)
+    assert full.reserve(OVERHEAD)
+    full.fill(letter())
+
+    def meanwhile(_cancel: Callable[[], None]) -> Callable[[], None]:
+        assert full.pop() is not None
+        return lambda: None
+
+    taken: list[bool] = []
+    waiter = threading.Thread(
+        target=lambda: taken.append(box.reserve(OVERHEAD, 2 * WAIT_S, meanwhile)), daemon=True
+    )
+    waiter.start()
+    waiter.join(WAIT_S / 3)
+    assert taken == [True]
+
+
 def test_a_wait_for_a_place_ends_when_it_is_cancelled_and_when_the_mailbox_closes() -> None:
     box = Mailbox(1, Budget())
     assert box.reserve(OVERHEAD)

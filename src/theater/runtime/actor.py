@@ -21,8 +21,17 @@ from theater.chain.event import Event, make_event
 from theater.chain.tip import Ref, Tip
 from theater.clock import Clock
 from theater.engine import Instance
+from theater.errors import JournalFailed
 from theater.journal.port import Journal
-from theater.journal.records import ActorRow, ActorStatus, Answer, Append, Message, Step
+from theater.journal.records import (
+    ActorRow,
+    ActorStatus,
+    Answer,
+    Append,
+    Message,
+    SetActor,
+    Step,
+)
 from theater.manifest import Manifest
 from theater.runtime.mailbox import Budget, Mailbox
 from theater.runtime.program import Program
@@ -171,14 +180,26 @@ class Actor:
         call: int | None | _Same = SAME,
         new_instance: bool = False,
         now: int | None = None,
+        got_on: bool = False,
     ) -> tuple[Event, int]:
         """Append an event in one record with `before` and `steps`; returns it and the record's number.
 
         `steps` may be a function of the event's seq and hash. `notes` are types and data of notes
         that follow it in the same record. `call`: the seq of the call that is open afterwards; -1
-        stands for this very event.
+        stands for this very event. `got_on`: the open call got further than where a process died in
+        it, so that death doesn't count.
+
+        JournalFailed for a call that begins while the node closes: its end would count as a death.
         """
         with self.lock:
+            if self.closing and call == -1:
+                raise JournalFailed("the node is closing", code="journal.closed")
+            if got_on or call is None:
+                # What a close has forgiven already stays forgiven, unless the call ends before.
+                clean = -1 if self.closing and call is not None else 0
+                if self.deaths > clean or (call is None and self.deaths):
+                    self.deaths = clean
+                    before = (*before, SetActor(self.id, deaths=clean))
             tip = self._tip
             at = self._clock.wall_us()
             seq = tip.seq + 1

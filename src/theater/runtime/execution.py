@@ -355,14 +355,8 @@ class Execution:
         return notes, False
 
     def _closing(self) -> list[Step]:
-        """What ends with the call besides itself: its waits, and the count of deaths in it."""
-        steps: list[Step] = []
-        if self._waits:
-            steps += [CloseWait(wait) for wait in sorted(self._waits)]
-        if self.actor.deaths:
-            self.actor.deaths = 0
-            steps.append(SetActor(self.actor.id, deaths=0))
-        return steps
+        """The waits that end with the call."""
+        return [CloseWait(wait) for wait in sorted(self._waits)]
 
     def _state(self, state: bytes | None, steps: list[Step]) -> tuple[Ref | None, bytes | None]:
         current_ref, current = self.actor.tip.state, self.actor.state()
@@ -390,12 +384,7 @@ class Execution:
         steps: Sequence[Step] | Callable[[Place], Sequence[Step]] = (),
     ) -> tuple[Event, int]:
         """Append an event of a host call with the steps of its record."""
-        actor = self.actor
-        if actor.deaths:
-            # The call got further than where a process died in it: that death doesn't count.
-            actor.deaths = 0
-            return actor.record(type_, data, steps, before=(SetActor(actor.id, deaths=0),))
-        return actor.record(type_, data, steps)
+        return self.actor.record(type_, data, steps, got_on=True)
 
     def reach_disk(self, number: int) -> None:
         """Wait until the record is durable."""

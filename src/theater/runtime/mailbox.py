@@ -139,6 +139,8 @@ class Mailbox:
 
         undo = None if on_cancel is None else on_cancel(cancel)
         self._budget.wait(woken)
+        # Bytes that were given back before it was registered have woken nobody: it looks once more.
+        woken.set()
         try:
             while True:
                 left = deadline - time.monotonic()
