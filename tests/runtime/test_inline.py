@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import cast
 
 import pytest
 
-from tests.runtime.actors import WAIT_S, Theater, until
+from tests.runtime.actors import WAIT_S, Theater, theater, until
 from theater.clock import SystemClock
 from theater.errors import ActorFailed
 from theater.handlers.grant_types import GRANT_TYPES
@@ -17,6 +20,7 @@ from theater.manifest import parse
 from theater.manifest.model import Manifest
 from theater.runtime.info import ActorInfo
 from theater.runtime.inline import InlineRuns
+from theater.runtime.settings import NodeSettings
 from theater.runtime.waits import Asking, Wait
 
 HOUR_MS = 3_600_000
@@ -121,6 +125,76 @@ def test_a_requester_that_moved_is_taken_up_again_after_a_restart(stage: Theater
     line.prove()
 
 
+class Dice:
+    """A node's random bytes, drawn one piece at a time; `at` is called before each draw."""
+
+    def __init__(self) -> None:
+        self.at: Callable[[], None] = lambda: None
+
+    def __call__(self, length: int) -> bytes:
+        self.at()
+        return os.urandom(min(length, 16))
+
+
+def test_a_time_out_before_the_callee_has_begun_leaves_no_wait_behind(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    dice = Dice()
+    with theater(tmp_path, NodeSettings(cache_dir=cache_dir, random=dice)) as stage:
+        callee = stage.start("obey")
+        asker = stage.start("obey", waits_for(50))
+        claimed = stage.node._router.actors[callee.id]
+        asking = stage.node._router.actors[asker.id]
+        held: list[bool] = []
+
+        def hold() -> None:
+            # The callee is claimed and its call not recorded: as long as a compilation takes.
+            if claimed.scheduled and not held:
+                held.append(True)
+                for _ in range(50):
+                    if asking.moved is not None:
+                        break
+                    threading.Event().wait(0.01)
+
+        dice.at = hold
+        with pytest.raises(ActorFailed, match=r"request\.timed_out"):
+            asked = b"r" + callee.id.encode() + b"x"
+            stage.node.request(asker.id, asked, timeout_ms=HOUR_MS).result(WAIT_S)
+        assert held
+        assert stage.ask(callee, b"alive") == b"alive"
+        assert not stage.node.journal.waits()
+        stage.prove(asker)
+        stage.prove(callee)
+
+
+@pytest.mark.parametrize("draw", range(8))
+def test_whatever_fails_between_asking_and_being_called_who_asked_is_told(
+    tmp_path: Path, cache_dir: Path, draw: int
+) -> None:
+    dice = Dice()
+    with theater(tmp_path, NodeSettings(cache_dir=cache_dir, random=dice)) as stage:
+        callee = stage.start("obey")
+        asker = stage.start("obey")
+        message = b"r" + callee.id.encode() + b"x"
+        left = [draw]
+
+        def fail() -> None:
+            left[0] -= 1
+            if left[0] == -1:
+                raise OSError("no random bytes")
+
+        dice.at = fail
+        try:
+            answer = stage.node.request(asker.id, message)
+        except OSError:
+            assert not draw
+            return
+        error = answer.exception(WAIT_S / 3)
+        assert left[0] < 0, "the draw was never made"
+        assert error is None or isinstance(error, ActorFailed)
+        until(lambda: not stage.node.journal.waits(), stage.node)
+
+
 # Who is watched
 
 
@@ -134,8 +208,9 @@ class Watched:
         self.wait = Wait(due=SystemClock().monotonic() + 1000)
         self.runs = InlineRuns(SystemClock(), lambda _, look: self.looks.append(look))
         asking = cast(Callable[..., Asking], Asking)(
-            "a", 1, 0, "w", (0, b""), b"", lambda: self.killed, None, self.move
+            "a", 1, 0, "w", (0, b""), b"", lambda: self.killed, None, lambda: self.move()
         )
+        self.wait.opened = True
         self.run = self.runs.begin(asking, self.wait)
 
     def move(self) -> None:
@@ -166,6 +241,47 @@ def test_who_can_not_wait_moves_once(why: str) -> None:
     assert watched.moved == 1
     assert not watched.runs.finish(watched.run)
     assert not watched.looks
+
+
+def test_who_learns_that_it_moves_has_moved() -> None:
+    watched = Watched()
+    seen: list[int] = []
+    known = threading.Event()
+
+    def come_back() -> None:
+        watched.runs.finish(watched.run)
+        seen.append(watched.moved)
+        known.set()
+
+    callee = threading.Thread(target=come_back)
+
+    def move() -> None:
+        callee.start()
+        known.wait(0.2)
+        watched.moved += 1
+
+    watched.move = move  # type: ignore[method-assign]
+    watched.killed = "killed"
+    watched.look()
+    callee.join(WAIT_S)
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("why", ["due", "killed", "answered"])
+def test_who_waits_for_what_is_not_queued_yet_does_not_move(why: str) -> None:
+    watched = Watched()
+    watched.wait.opened = False
+    watched.wait.due = 0 if why == "due" else None
+    watched.wait.answer = Answer(True, b"") if why == "answered" else None
+    watched.killed = "killed" if why == "killed" else None
+    for _ in range(3):
+        watched.look()
+    assert not watched.moved
+    watched.wait.opened = True
+    for _ in range(2):
+        if watched.looks:
+            watched.look()
+    assert watched.moved == 1
 
 
 def test_who_has_its_answer_is_given_the_time_to_come_back() -> None:

@@ -131,6 +131,8 @@ class Execution:
             now=now,
         )
         actor.in_hand, actor.calling = message, function
+        if opening and message is not None:
+            services.router.opened(message)
         return CallPlace(actor.id, actor.name, event.seq, now, entropy)
 
     def adopt_wait(self, wait: str) -> None:

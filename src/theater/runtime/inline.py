@@ -37,6 +37,9 @@ class InlineRun:
 
     def is_over(self, now: float) -> bool:
         """Whether the requester can go on although the callee has not ended."""
+        if not self.wait.opened:
+            # Taken up now it would end a wait that is only journaled afterwards, and then for ever.
+            return False
         if self.asking.cancelled() is not None:
             return True
         if self.wait.answer is not None:
@@ -82,5 +85,6 @@ class InlineRuns:
             self._watching = bool(self._runs)
             if self._watching:
                 self._later(WATCH_S, self._watch)
-        for run in over:
-            run.asking.move()
+            # Under the lock: whoever is told by `finish` that it has moved must find it moved.
+            for run in over:
+                run.asking.move()

@@ -22,6 +22,7 @@ from theater.runtime.inline import Moved
 from theater.runtime.kinds import INIT, KINDS
 from theater.runtime.recovery import opened_function, take_up
 from theater.runtime.services import Services
+from theater.runtime.session import CallPlace
 from theater.values import cbor
 
 STREAK: Final = 2
@@ -71,7 +72,7 @@ def _begin_with(
     if actor.stop_requested is None:
         _handle(services, actor, message, opening)
     else:
-        _keep(services, opening)
+        _keep(services, message, opening)
         actor.mailbox.restore(message)
         _work(services, actor, 1)
 
@@ -129,33 +130,59 @@ def _handle(
     services: Services, actor: Actor, message: Message, opening: Sequence[Step] = ()
 ) -> None:
     kind = KINDS[message.kind]
+    execution = Execution(services, actor, message)
+    try:
+        place = _begin(services, actor, execution, message, opening)
+    except (JournalFailed, Unavailable):
+        raise
+    except Exception:
+        if actor.in_hand is not message:
+            # The actor fails with this. What is open fails with it; this is not open yet.
+            _refuse(services, message, opening, "actor.failed", f"actor {actor.id} failed")
+        raise
+    if place is not None:
+        outcome = execution.run(place, kind.export, kind.arguments(message))
+        _after_call(services, actor, execution.end(outcome, kind.export))
+
+
+def _begin(
+    services: Services,
+    actor: Actor,
+    execution: Execution,
+    message: Message,
+    opening: Sequence[Step],
+) -> CallPlace | None:
+    """Begin the call of a message, or see to it otherwise; whoever takes it out must not lose it."""
+    kind = KINDS[message.kind]
     try:
         fresh_instance(services, actor)
     except Unavailable:
-        _keep(services, opening)
+        _keep(services, message, opening)
         actor.mailbox.push_front(message)
         raise
     except TheaterError as error:
-        _keep(services, opening)
-        services.router.fail_message(message, error.code, error.message)
+        _refuse(services, message, opening, error.code, error.message)
         fail_actor(services, actor, error.message)
-        return
+        return None
     assert actor.program is not None
     if kind.export not in actor.program.exports:
-        _keep(services, opening)
-        services.router.fail_message(
-            message, "actor.no_handler", f"actor {actor.id} does not export {kind.export}"
-        )
-        return
-    execution = Execution(services, actor, message)
-    place = execution.begin(kind.export, kind.encoded(message), opening)
-    outcome = execution.run(place, kind.export, kind.arguments(message))
-    _after_call(services, actor, execution.end(outcome, kind.export))
+        text = f"actor {actor.id} does not export {kind.export}"
+        _refuse(services, message, opening, "actor.no_handler", text)
+        return None
+    return execution.begin(kind.export, kind.encoded(message), opening)
 
 
-def _keep(services: Services, opening: Sequence[Step]) -> None:
+def _keep(services: Services, message: Message, opening: Sequence[Step]) -> None:
     if opening:
         services.journal.append(tuple(opening))
+        services.router.opened(message)
+
+
+def _refuse(
+    services: Services, message: Message, opening: Sequence[Step], reason: str, text: str
+) -> None:
+    _keep(services, message, opening)
+    services.router.fail_message(message, reason, text)
 
 
 def _after_call(services: Services, actor: Actor, end: CallEnd) -> None:

@@ -335,6 +335,12 @@ class Router:
         if not stays:
             raise Moved
 
+    def opened(self, message: Message) -> None:
+        """The record that makes an inline request durable is queued."""
+        wait = None if message.wait is None else self.waits.get(message.wait)
+        if wait is not None:
+            wait.opened = True
+
     def close_wait(self, wait_id: str) -> None:
         """Forget a wait; an answer that comes now is too late."""
         self.waits.pop(wait_id, None)
