@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.runtime.actors import WAIT_S, Theater, manifest, until
 from theater.errors import ActorFailed, Conflict
+from theater.journal.sqlite import SqliteJournal
+from theater.runtime import opening
 from theater.runtime.cycles import SHOWN_MAX, WaitGraph
 from theater.runtime.info import ActorInfo
+from theater.runtime.node import Node
+from theater.runtime.settings import NodeSettings
 
 
 def actors(stage: Theater, count: int, **limits: int) -> list[ActorInfo]:
@@ -96,6 +102,27 @@ def test_a_cycle_of_a_request_and_a_full_mailbox_is_found(stage: Theater) -> Non
 def outstanding(stage: Theater, actor: ActorInfo) -> int:
     messages = stage.node.journal.messages(actor.id)
     return sum(message.state == "outstanding" for message in messages)
+
+
+def test_who_waits_since_before_a_restart_is_known_before_anybody_is_taken_up(
+    stage: Theater, cache_dir: Path
+) -> None:
+    asker, asked = actors(stage, 2)
+    stage.node.request(asker.id, b"r" + asked.id.encode() + b"?")
+    until(lambda: outstanding(stage, asked) == 1, stage.node)
+    stage.node.close()
+    node = Node(SqliteJournal.open(stage.data_dir), NodeSettings(cache_dir=cache_dir))
+    try:
+        node._dispatcher.stop()
+        opening.recover(node._services, node._restored)
+        graph = node._router._graph
+        with pytest.raises(Conflict, match=asker.id):
+            graph.enter(asked.id, asker.id, always)
+        (wait,) = node._router.waits
+        node._router.close_wait(wait)  # as when the asker's call is not taken up to there
+        graph.enter(asked.id, asker.id, always)
+    finally:
+        node.close()
 
 
 # The graph

@@ -42,6 +42,7 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
         actor = router.actors.get(message.receiver)
         if message.state in ("dead", "aside") or message.receiver in unreadable:
             continue
+        router.restored(message)
         if actor is None:
             router.fail_message(message, "actor.ended", f"actor {message.receiver} has ended")
         else:

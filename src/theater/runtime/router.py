@@ -285,6 +285,21 @@ class Router:
 
         self._graph.enter(asking.actor, waiting.receiver, waits)
 
+    def restored(self, message: Message) -> None:
+        """Whoever sent a request before the node was opened waits for its receiver, as it did then.
+
+        Known before anybody is taken up: whoever comes first could otherwise ask the one that waits.
+        """
+        wait = None if message.wait is None else self.waits.get(message.wait)
+        if wait is None or wait.answer is not None:
+            return
+
+        def waits() -> bool:
+            return wait.answer is None and self.waits.get(message.id) is wait
+
+        with suppress(Conflict):
+            self._graph.enter(message.sender, message.receiver, waits)
+
     def _open_wait(self, wait: Wait, waiting: Waiting, asking: Asking) -> None:
         message = Message(
             id=asking.wait,
