@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -313,6 +315,24 @@ def test_facts_that_are_gone_or_wrong_are_made_again(stage: Theater, change: str
     assert stage.node.info(ACTOR) == before
     assert path.read_bytes() == facts
     assert list(stage.node.events(ACTOR, 3)) == events[3:]
+
+
+def test_many_can_ask_at_once_for_facts_that_have_to_be_made_again(stage: Theater) -> None:
+    take(stage, stranger())
+    wanted = stage.node.imports.get(ACTOR)
+    for _ in range(20):
+        (folder(stage) / f"{ACTOR}.json").unlink()
+        kept = imports.Imports(folder(stage))
+        together = threading.Barrier(4)
+
+        def ask(kept: imports.Imports = kept, together: threading.Barrier = together) -> object:
+            together.wait(WAIT_S)
+            return kept.get(ACTOR)
+
+        with ThreadPoolExecutor(4) as askers:
+            told = [asker.result(WAIT_S) for asker in [askers.submit(ask) for _ in range(4)]]
+        assert told == [wanted] * 4
+    assert names(stage) == [f"{ACTOR}.cborseq", f"{ACTOR}.json"]
 
 
 def test_a_file_that_is_no_chain_any_more_does_not_hide_the_others(stage: Theater) -> None:

@@ -62,6 +62,8 @@ class Imports:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._adding = threading.Lock()
+        self._noting = threading.Lock()
+        """Around the files of facts: two that write the same one would take each other's draft away."""
         self._known: dict[str, tuple[tuple[int, int, int], ImportFacts]] = {}
         self._drafts = count()
         if folder is not None and folder.is_dir():
@@ -122,13 +124,14 @@ class Imports:
         known = self._known.get(actor)
         if known is not None and known[0] == key:
             return known[1]
-        facts = self._stored(actor)
-        if facts is None or facts.bytes != found.st_size:
-            with path.open("rb") as file:
-                facts = checked(lambda: scan(read_kept(file, ZERO_HASH, 0, None), actor, None))
-            write_whole(self._facts(actor), msgspec.json.encode(facts))
-        self._known[actor] = key, facts
-        return facts
+        with self._noting:
+            facts = self._stored(actor)
+            if facts is None or facts.bytes != found.st_size:
+                with path.open("rb") as file:
+                    facts = checked(lambda: scan(read_kept(file, ZERO_HASH, 0, None), actor, None))
+                write_whole(self._facts(actor), msgspec.json.encode(facts))
+            self._known[actor] = key, facts
+            return facts
 
     def all(self) -> list[ImportFacts]:
         """Every kept chain, oldest actor first. One that can't be read is told of in the log."""
@@ -223,9 +226,10 @@ class Imports:
         actor = draft.facts.actor
         with draft.path.open("rb") as file:
             os.fsync(file.fileno())
-        draft.path.rename(self._chain(actor))
-        sync_directory(self._chain(actor).parent)
-        write_whole(self._facts(actor), msgspec.json.encode(draft.facts))
+        with self._noting:
+            draft.path.rename(self._chain(actor))
+            sync_directory(self._chain(actor).parent)
+            write_whole(self._facts(actor), msgspec.json.encode(draft.facts))
 
     def _draft(self, events: Iterable[Event], named: str | None) -> _Draft:
         path = self.draft_path()
