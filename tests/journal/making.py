@@ -18,6 +18,7 @@ from theater.journal.records import (
     AnswerKey,
     Append,
     CloseWait,
+    CountDropped,
     CreateActor,
     Enqueue,
     ForgetKeys,
@@ -34,13 +35,26 @@ from theater.journal.records import (
     Settle,
     Step,
     Take,
+    UnhandledState,
 )
 from theater.limits import CONTENT_ROW_BYTES_MAX
 
 NAMES = 4
+UNHANDLED: tuple[UnhandledState, ...] = ("dead", "aside")
 KINDS = (
     *("create", "event", "event", "event", "keep", "keep_large", "enqueue", "enqueue", "take"),
-    *("done", "front", "aside", "outstanding", "open_wait", "answer", "close_wait", "set_actor"),
+    *(
+        "done",
+        "front",
+        "aside",
+        "dead",
+        "dropped",
+        "outstanding",
+        "open_wait",
+        "answer",
+        "close_wait",
+        "set_actor",
+    ),
     *("open_key", "answer_key", "forget_keys", "store", "put", "label", "unlabel"),
 )
 
@@ -114,7 +128,11 @@ class Maker:
             case "front":
                 return Settle(self._message(a), "front", attempt=b if b % 2 else None)
             case "aside":
-                return Settle(self._message(a), "aside", reason=f"for {b}")
+                return Settle(self._message(a), "aside", reason=f"for {b}", at_us=b)
+            case "dead":
+                return Settle(self._message(a), "dead", reason=f"for {b}", attempt=b)
+            case "dropped":
+                return CountDropped("aside" if a % 2 else "dead", b)
             case "outstanding":
                 return Settle(self._message(a), "outstanding")
             case "open_wait":
@@ -200,6 +218,17 @@ def picture(journal: Journal) -> dict[str, object]:
         "contents": contents,
         "known": {digest: journal.has_content(digest) for digest in contents},
         "messages": list(journal.messages()),
+        "by id": [journal.message(f"message-{n}") for n in range(9)],
+        "living messages": list(journal.living_messages()),
+        "unhandled": {
+            (state, receiver): [
+                (each.at_us, each.bytes, each.message)
+                for each in journal.unhandled(state, receiver)
+            ]
+            for state in UNHANDLED
+            for receiver in (None, "actor_0000", "actor_0001")
+        },
+        "totals": [journal.unhandled_totals(state) for state in UNHANDLED],
         "waits": list(journal.waits()),
         "keys": {f"key-{n}": journal.key(f"key-{n}") for n in range(6)},
         "stores": {owner: list(journal.stores_of(owner)) for owner in owners},

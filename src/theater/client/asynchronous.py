@@ -17,6 +17,7 @@ from theater.client.calls import Call, Upload
 from theater.client.following import Following, behind_cursor, behind_seq
 from theater.errors import TimedOut, Unavailable
 from theater.ids import ACTOR_ID
+from theater.limits import UNHANDLED_PAGE
 from theater.protocol.actors import ActorView, ServerView, StartRequest
 from theater.protocol.history import (
     ActorEvent,
@@ -26,6 +27,7 @@ from theater.protocol.history import (
     ReplayView,
     VerifyView,
 )
+from theater.protocol.messages import UnhandledList
 from theater.protocol.names import STREAM_CURSOR
 
 T = TypeVar("T")
@@ -111,6 +113,36 @@ class AsyncClient:
     ) -> bytes:
         """Ask an actor and return its answer; ActorFailed if it answers with an error."""
         return await self._call(calls.request(actor, body, timeout_ms, key))
+
+    async def dead_letters(
+        self, actor: str | None = None, *, after: int = 0, limit: int = UNHANDLED_PAGE
+    ) -> UnhandledList:
+        """Return messages that nobody handled, of all actors or one, oldest first.
+
+        Those behind `after`, which is the `next` of the list before.
+        """
+        return await self._call(calls.dead_letters(actor, after, limit))
+
+    async def quarantine(
+        self, actor: str | None = None, *, after: int = 0, limit: int = UNHANDLED_PAGE
+    ) -> UnhandledList:
+        """Return messages that were set aside, like `dead_letters`."""
+        return await self._call(calls.quarantine(actor, after, limit))
+
+    async def message_body(self, message: str) -> bytes:
+        """Return the whole body of a dead letter or a message in quarantine."""
+        return await self._call(calls.message_body(message))
+
+    async def deliver(self, message: str, *, to: str | None = None, key: str | None = None) -> str:
+        """Deliver an unhandled message again, to its receiver or to the actor `to`.
+
+        Returns the new message's id once it is on disk. With the same key it is delivered once.
+        """
+        return (await self._call(calls.deliver(message, to, key))).message
+
+    async def drop(self, message: str) -> None:
+        """Forget an unhandled message."""
+        await self._call(calls.drop(message))
 
     async def stop(self, actor: str, *, force: bool = False) -> ActorView:
         """Stop an actor and return it as it ended."""

@@ -28,6 +28,7 @@ from theater.protocol.actors import (
 )
 from theater.protocol.errors import UNREADABLE, ErrorBody, error_of
 from theater.protocol.history import ImportView, ReplayRequest, ReplayView, VerifyView
+from theater.protocol.messages import DeliverRequest, UnhandledList
 from theater.protocol.names import API, BYTES, IDEMPOTENCY_KEY, JSON, JSON_LINES, NOW
 
 T = TypeVar("T")
@@ -145,6 +146,34 @@ def request(text: str, body: bytes, timeout_ms: int | None, key: str | None) -> 
         REQUEST_S if timeout_ms is None else timeout_ms / 1000 + _MARGIN_S,
         again=True,
     )
+
+
+def dead_letters(text: str | None, after: int, limit: int) -> Call[UnhandledList]:
+    return _get(f"{API}/dead-letters{_query(actor=text, after=after, limit=limit)}", UnhandledList)
+
+
+def quarantine(text: str | None, after: int, limit: int) -> Call[UnhandledList]:
+    return _get(f"{API}/quarantine{_query(actor=text, after=after, limit=limit)}", UnhandledList)
+
+
+def message_body(message: str) -> Call[bytes]:
+    return Call("GET", _message(message), lambda _, body: body, again=True)
+
+
+def deliver(message: str, to: str | None, key: str | None) -> Call[SendReceipt]:
+    return Call(
+        "POST",
+        f"{_message(message)}/deliver",
+        _reader(SendReceipt),
+        msgspec.json.encode(DeliverRequest(to=to)),
+        {"content-type": JSON, IDEMPOTENCY_KEY: new_key() if key is None else key},
+        COMPILE_S,
+        again=True,
+    )
+
+
+def drop(message: str) -> Call[None]:
+    return Call("DELETE", _message(message), lambda _status, _body: None)
 
 
 def stop(text: str, force: bool) -> Call[ActorView]:
@@ -317,6 +346,12 @@ def _actor(text: str, verb: str | None = None) -> str:
         )
     path = f"{API}/actors/{_part(text)}"
     return path if verb is None else f"{path}/{verb}"
+
+
+def _message(text: str) -> str:
+    if not text or "/" in text:
+        raise NotFound(f"there is no message {text[:80]!r}", code="message.not_found")
+    return f"{API}/messages/{_part(text)}"
 
 
 def _part(text: str) -> str:

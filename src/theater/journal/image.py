@@ -15,13 +15,14 @@ from msgspec.structs import replace
 from theater.chain.content import content_digest, plain_digest
 from theater.chain.event import Event, event_hash
 from theater.errors import Conflict, IntegrityError
-from theater.journal.port import KeptKey, StoreImage
+from theater.journal.port import KeptKey, StoreImage, Unhandled, UnhandledTotals
 from theater.journal.records import (
     ActorRow,
     Answer,
     AnswerKey,
     Append,
     CloseWait,
+    CountDropped,
     CreateActor,
     Enqueue,
     ForgetKeys,
@@ -38,9 +39,12 @@ from theater.journal.records import (
     Settle,
     Step,
     Take,
+    UnhandledState,
 )
+from theater.limits import MESSAGE_START_BYTES
 
 ENDED = ("stopped", "failed")
+UNHANDLED = ("dead", "aside")
 
 HeadOf = Callable[[str], tuple[int, bytes] | None]
 """Seq and hash of a chain's last event, None for an unknown actor."""
@@ -55,6 +59,9 @@ class Image:
         self.order: list[tuple[str, int]] = []
         self.contents: dict[bytes, tuple[bytes | None, bytes]] = {}
         self.messages: dict[str, Message] = {}
+        self.unhandled: dict[str, tuple[int, int | None]] = {}
+        self.laid = 0
+        self.dropped: dict[str, int] = {}
         self.waits: dict[str, tuple[OpenWait, Answer | None]] = {}
         self.keys: dict[str, KeptKey] = {}
         self.owners: dict[str, str] = {}
@@ -69,6 +76,9 @@ class Image:
         other.order = list(self.order)
         other.contents = dict(self.contents)
         other.messages = dict(self.messages)
+        other.unhandled = dict(self.unhandled)
+        other.laid = self.laid
+        other.dropped = dict(self.dropped)
         other.waits = dict(self.waits)
         other.keys = dict(self.keys)
         other.owners = dict(self.owners)
@@ -95,12 +105,14 @@ class Image:
             case Keep():
                 self.contents.setdefault(step.digest, (step.salt, step.data))
             case Enqueue():
-                self.messages[step.message.id] = step.message
+                self._put(step.message, None)
             case Take():
                 if (message := self.messages.get(step.message)) is not None:
-                    self.messages[message.id] = replace(message, state="taken")
+                    self._put(replace(message, state="taken"), None)
             case Settle():
                 self._settle(step)
+            case CountDropped():
+                self.dropped[step.state] = self.dropped.get(step.state, 0) + step.count
             case OpenWait():
                 self.waits.setdefault(step.id, (step, None))
             case GiveAnswer():
@@ -141,13 +153,43 @@ class Image:
             return
         if step.fate == "done":
             del self.messages[step.message]
+            self.unhandled.pop(step.message, None)
             return
-        self.messages[step.message] = replace(
+        settled = replace(
             message,
             state="waiting" if step.fate == "front" else step.fate,
             reason=step.reason,
             attempt=message.attempt if step.attempt is None else step.attempt,
         )
+        self._put(settled, step.at_us)
+
+    def _put(self, message: Message, at_us: int | None) -> None:
+        self.messages[message.id] = message
+        self.unhandled.pop(message.id, None)
+        if message.state in UNHANDLED:
+            self.laid += 1
+            self.unhandled[message.id] = (self.laid, at_us)
+
+    def unhandled_page(
+        self, state: UnhandledState, receiver: str | None, after: int, limit: int
+    ) -> list[Unhandled]:
+        found: list[Unhandled] = []
+        for id_, (number, at_us) in self.unhandled.items():
+            message = self.messages[id_]
+            if len(found) == limit:
+                break
+            if number > after and message.state == state and receiver in (None, message.receiver):
+                start = replace(message, body=message.body[:MESSAGE_START_BYTES])
+                found.append(Unhandled(number, at_us, len(message.body), start))
+        return found
+
+    def unhandled_totals(self, state: UnhandledState) -> UnhandledTotals:
+        sizes = [
+            len(message.body)
+            for message in map(self.messages.__getitem__, self.unhandled)
+            if message.state == state
+        ]
+        return UnhandledTotals(len(sizes), sum(sizes), self.dropped.get(state, 0))
 
     def store(self, store: str) -> StoreImage | None:
         owner = self.owners.get(store)

@@ -11,10 +11,33 @@ from collections.abc import Callable, Iterator, Sequence
 
 from theater.chain.event import Event
 from theater.errors import Conflict
-from theater.journal.image import ENDED, Image, checked_chain, checked_content, checked_event
-from theater.journal.port import Failpoint, JournalStatistics, KeptKey, StoreImage
+from theater.journal.image import (
+    ENDED,
+    UNHANDLED,
+    Image,
+    checked_chain,
+    checked_content,
+    checked_event,
+)
+from theater.journal.port import (
+    Failpoint,
+    JournalStatistics,
+    KeptKey,
+    StoreImage,
+    Unhandled,
+    UnhandledTotals,
+)
 from theater.journal.queue import CommitQueue, Entry
-from theater.journal.records import ActorRow, Answer, Append, ForgetKeys, Message, OpenWait, Record
+from theater.journal.records import (
+    ActorRow,
+    Answer,
+    Append,
+    ForgetKeys,
+    Message,
+    OpenWait,
+    Record,
+    UnhandledState,
+)
 from theater.limits import (
     JOURNAL_GROUP_RECORDS_MAX,
     JOURNAL_QUEUE_BYTES_MAX,
@@ -161,6 +184,28 @@ class MemoryJournal:
                 if receiver is None or message.receiver == receiver
             ]
         return sorted(found, key=lambda message: (message.position, message.id))[:limit]
+
+    def message(self, message: str) -> Message | None:
+        with self._lock:
+            return self._image.messages.get(message)
+
+    def living_messages(self) -> Sequence[Message]:
+        return [message for message in self.messages() if message.state not in UNHANDLED]
+
+    def unhandled(
+        self,
+        state: UnhandledState,
+        receiver: str | None = None,
+        *,
+        after: int = 0,
+        limit: int = 100,
+    ) -> Sequence[Unhandled]:
+        with self._lock:
+            return self._image.unhandled_page(state, receiver, after, limit)
+
+    def unhandled_totals(self, state: UnhandledState) -> UnhandledTotals:
+        with self._lock:
+            return self._image.unhandled_totals(state)
 
     def wait_row(self, wait: str) -> tuple[OpenWait, Answer | None] | None:
         with self._lock:

@@ -12,7 +12,14 @@ from typing import Protocol
 import msgspec
 
 from theater.chain.event import Event
-from theater.journal.records import ActorRow, Answer, Message, OpenWait, Record
+from theater.journal.records import (
+    ActorRow,
+    Answer,
+    Message,
+    OpenWait,
+    Record,
+    UnhandledState,
+)
 
 Failpoint = Callable[[str, int], None]
 """Called with `before`, `queued`, `written` or `committed` and a record's number, for tests."""
@@ -32,6 +39,27 @@ class StoreImage(msgspec.Struct, frozen=True, gc=False):
     owner: str
     contents: dict[bytes, int]
     labels: dict[str, tuple[bytes, ...]]
+
+
+class Unhandled(msgspec.Struct, frozen=True, gc=False):
+    """A dead letter or a message that was set aside, without most of its body.
+
+    `number` orders them as they came to be so. `at_us` is when, None where that was not recorded.
+    `bytes` is the length of the body, of which the message has the first MESSAGE_START_BYTES.
+    """
+
+    number: int
+    at_us: int | None
+    bytes: int
+    message: Message
+
+
+class UnhandledTotals(msgspec.Struct, frozen=True, gc=False):
+    """How many messages of a state there are, the bytes of their bodies, and how many were dropped."""
+
+    count: int = 0
+    bytes: int = 0
+    dropped: int = 0
 
 
 class JournalStatistics(msgspec.Struct, frozen=True, gc=False):
@@ -138,6 +166,28 @@ class Journal(Protocol):
     def messages(self, receiver: str | None = None, limit: int | None = None) -> Sequence[Message]:
         """Messages in all states, oldest position first."""
         ...
+
+    def message(self, message: str) -> Message | None: ...
+
+    def living_messages(self) -> Sequence[Message]:
+        """Messages that wait, are taken or outstanding, oldest position first.
+
+        Costs nothing for dead letters and messages that were set aside, however many there are.
+        """
+        ...
+
+    def unhandled(
+        self,
+        state: UnhandledState,
+        receiver: str | None = None,
+        *,
+        after: int = 0,
+        limit: int = 100,
+    ) -> Sequence[Unhandled]:
+        """Messages of a state, of all receivers or one, those numbered above `after`, in order."""
+        ...
+
+    def unhandled_totals(self, state: UnhandledState) -> UnhandledTotals: ...
 
     def wait_row(self, wait: str) -> tuple[OpenWait, Answer | None] | None: ...
 

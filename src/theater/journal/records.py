@@ -25,6 +25,9 @@ import msgspec
 from theater.chain.event import Event
 from theater.chain.tip import EMPTY, Ref, Tip
 
+UnhandledState = Literal["dead", "aside"]
+"""A dead letter, or set aside: in quarantine."""
+
 MessageState = Literal["waiting", "taken", "outstanding", "dead", "aside"]
 OriginKind = Literal["actor", "client", "host"]
 ActorStatus = Literal["starting", "running", "paused", "stopping", "stopped", "failed"]
@@ -145,12 +148,21 @@ class Settle(msgspec.Struct, frozen=True, gc=False):
     """What became of a message: `done` forgets it, the others keep it under that state.
 
     `front` puts it back to the front of its mailbox, at the position that it had, with `attempt`.
+    `at_us` is when it became a dead letter or was set aside, microseconds since the epoch.
     """
 
     message: str
     fate: Literal["done", "outstanding", "dead", "aside", "front"]
     reason: str | None = None
     attempt: int | None = None
+    at_us: int | None = None
+
+
+class CountDropped(msgspec.Struct, frozen=True, gc=False):
+    """So many messages of that state were dropped: the only trace that is left of them."""
+
+    state: UnhandledState
+    count: int
 
 
 class OpenWait(msgspec.Struct, frozen=True, gc=False):
@@ -227,6 +239,7 @@ Step = (
     | Enqueue
     | Take
     | Settle
+    | CountDropped
     | OpenWait
     | GiveAnswer
     | CloseWait

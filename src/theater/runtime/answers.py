@@ -64,9 +64,12 @@ def bounded(answer: Answer, bytes_max: int | None = None) -> Answer:
     )
 
 
-def bury(steps: Sequence[Step], reason: str) -> Sequence[Step]:
+def bury(steps: Sequence[Step], reason: str, at_us: int) -> Sequence[Step]:
     """Return the steps with every message that they settle made a dead letter instead."""
-    return [Settle(s.message, "dead", reason) if isinstance(s, Settle) else s for s in steps]
+    return [
+        Settle(step.message, "dead", reason, at_us=at_us) if isinstance(step, Settle) else step
+        for step in steps
+    ]
 
 
 def actor_error(answer: Answer) -> ActorFailed:

@@ -318,7 +318,7 @@ class Execution:
             build: Callable[[Place | None], Sequence[Step]],
         ) -> tuple[Place, int]:
             def steps(place: Place) -> Sequence[Step]:
-                return settle_as(build(place), fate, kind)
+                return settle_as(build(place), fate, kind, services.clock.wall_us())
 
             event, number = actor.record(
                 shapes.WASM_ERROR, data, steps, before=before, notes=notes, call=None
@@ -520,11 +520,13 @@ def note_engine(services: Services, actor: Actor, program: Program) -> None:
     actor.engine = program.engine_digest
 
 
-def settle_as(steps: Sequence[Step], fate: Fate, reason: str) -> Sequence[Step]:
+def settle_as(steps: Sequence[Step], fate: Fate, reason: str, at_us: int) -> Sequence[Step]:
     """Return the steps with every message that they settle as done given this fate instead."""
     if fate is Fate.ASIDE or fate is Fate.DEAD:
         return [
-            Settle(step.message, fate.value, reason) if isinstance(step, Settle) else step
+            Settle(step.message, fate.value, reason, at_us=at_us)
+            if isinstance(step, Settle)
+            else step
             for step in steps
         ]
     return steps

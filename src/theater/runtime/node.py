@@ -7,7 +7,6 @@ complete, and reads return, only when the journal has what they tell.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -24,7 +23,6 @@ from theater.chain import shapes
 from theater.chain.content import plain_digest
 from theater.errors import (
     ActorFailed,
-    NotFound,
     TheaterError,
     TimedOut,
     TooLarge,
@@ -55,7 +53,6 @@ from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
 from theater.runtime.imports import Imports
 from theater.runtime.info import ActorInfo, of_actor
-from theater.runtime.inspection import Inspection
 from theater.runtime.lifecycle import run_actor
 from theater.runtime.program import Program
 from theater.runtime.programs import Programs
@@ -65,7 +62,10 @@ from theater.runtime.residency import passivate_idle
 from theater.runtime.router import Router
 from theater.runtime.services import Services
 from theater.runtime.settings import NodeSettings
+from theater.runtime.starting import digest_of, initial_state
 from theater.runtime.timers import Timers
+from theater.runtime.unhandled import UnhandledMessages
+from theater.runtime.unhandling import Unhandling
 from theater.values import cbor
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ NODE: Final = "outside"
 """The name of clients that did not give one."""
 
 
-class Node(Inspection):
+class Node(Unhandling):
     """Actors, their journal, and the threads that run them. Open one with `Node.open`."""
 
     def __init__(
@@ -119,10 +119,18 @@ class Node(Inspection):
         )
         self._timers = timers
         self._saving = ChainSaving(journal, data_dir, settings.chain_dirs, settings.chain_write)
+        self._unhandled = UnhandledMessages(
+            journal,
+            self._router,
+            settings.clock,
+            lambda: ids.message_id(self._random(16)),
+            self._services.program,
+        )
         self._starters = ThreadPoolExecutor(STARTERS, "theater-starter")
         # Reentrant: a journal may tell of its failure on the thread that appends.
         self._lock = threading.RLock()
         self._numbers = journal.next_number()
+        self._swept = -1
         self._starting: dict[str, Future[ActorInfo]] = {}
         self._waiting: dict[str, list[Future[ActorInfo]]] = {}
         self._closed = False
@@ -210,7 +218,7 @@ class Node(Inspection):
 
     def has_component(self, sha256: str) -> bool:
         """Whether a component of that hash is kept."""
-        return self.journal.has_content(_digest(sha256))
+        return self.journal.has_content(digest_of(sha256))
 
     def start(
         self,
@@ -233,7 +241,7 @@ class Node(Inspection):
 
         def run() -> None:
             try:
-                self._start(manifest, _digest(component), name, state, key, future)
+                self._start(manifest, digest_of(component), name, state, key, future)
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
                 futures.fail(future, error)
 
@@ -259,7 +267,7 @@ class Node(Inspection):
         self._saving.check(manifest)
         program = self._programs.program(component, manifest)
         grants = cbor.encode(as_map(self._programs.grants(manifest)))
-        state = _initial_state(manifest, state)
+        state = initial_state(manifest, state)
         if state is not None and len(state) > manifest.limits.state_bytes:
             raise TooLarge(
                 f"the initial state has {len(state)} bytes, at most {manifest.limits.state_bytes}",
@@ -524,14 +532,21 @@ class Node(Inspection):
             if actor.outstanding:
                 self._router.expire(actor)
         self._timers.after(SWEEP_S, self._sweep)
+        if self.journal.appended() != self._swept:
+            self._swept = self.journal.appended()
+            self._unhandled.trim(self._passed_us())
 
     def _forget_keys(self) -> None:
-        # A wall clock that is set forward must not make keys older than they are.
+        now_us = self._passed_us()
+        self.journal.forget_keys(now_us - limits.ANSWER_KEPT_S * 1_000_000)
+        self._unhandled.trim(now_us)
+        self._timers.after(FORGET_S, self._forget_keys)
+
+    def _passed_us(self) -> int:
+        """The time, by which a wall clock that is set forward makes nothing older than it is."""
         clock = self._settings.clock
         opened_us, opened_s = self._opened
-        now_us = min(clock.wall_us(), opened_us + round((clock.monotonic() - opened_s) * 1_000_000))
-        self.journal.forget_keys(now_us - limits.ANSWER_KEPT_S * 1_000_000)
-        self._timers.after(FORGET_S, self._forget_keys)
+        return min(clock.wall_us(), opened_us + round((clock.monotonic() - opened_s) * 1_000_000))
 
     def passivate(self, actor: str) -> bool:
         """Give up an actor's instance if it has nothing to do; whether that was so."""
@@ -557,30 +572,3 @@ class Node(Inspection):
             self._starting.clear()
         for future in left:
             futures.fail(future, error)
-
-
-def _digest(sha256: str) -> bytes:
-    try:
-        digest = bytes.fromhex(sha256)
-    except ValueError:
-        digest = b""
-    if len(digest) != 32:
-        raise UsageError(
-            "a component is named by 64 hexadecimal digits of its SHA-256", code="component.name"
-        )
-    return digest
-
-
-def _initial_state(manifest: Manifest, state: bytes | None) -> bytes | None:
-    if state is not None or manifest.initial_state is None:
-        return state
-    if isinstance(manifest.initial_state, bytes):
-        return manifest.initial_state
-    base = Path(manifest.path).parent if manifest.path else Path.cwd()
-    path = Path(os.path.normpath(base / manifest.initial_state))
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise NotFound(
-            f"the initial state {path} can't be read: {error.strerror}", code="state.not_found"
-        ) from error

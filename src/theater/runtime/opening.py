@@ -36,11 +36,11 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
             router.waits[wait.id] = Wait(answer)
         elif wait.actor not in unreadable:
             journal.append((CloseWait(wait.id),))
-    messages = journal.messages()
+    messages = journal.living_messages()
     router.start_positions_at(1 + max((m.position for m in messages), default=0))
     for message in messages:
         actor = router.actors.get(message.receiver)
-        if message.state in ("dead", "aside") or message.receiver in unreadable:
+        if message.receiver in unreadable:
             continue
         router.restored(message)
         if actor is None:

@@ -143,6 +143,23 @@ class Router:
             opened = OpenKey(message.key, message.id, self._clock.wall_us())
             return message.id, self._enqueue(message, (opened,))
 
+    def put_anew(
+        self, build: Callable[[], tuple[Message, Step]], key: str | None
+    ) -> tuple[str, int]:
+        """Put a message into its mailbox, in one record with the step that goes with it.
+
+        With a key that is already known `build` is not called: the id is that of the first message.
+        """
+        with self._keys_lock:
+            kept = None if key is None else self._journal.key(key)
+            if kept is not None:
+                return kept.message, self._journal.appended()
+            message, step = build()
+            if key is None:
+                return message.id, self._enqueue(message, (step,))
+            opened = OpenKey(key, message.id, self._clock.wall_us())
+            return message.id, self._enqueue(message, (opened, step))
+
     def request_from_outside(self, message: Message) -> tuple[str, Future[bytes]]:
         """Journal a client's request; the future has the answer once that is on disk.
 
@@ -428,7 +445,7 @@ class Router:
         found = self.actors.get(receiver)
         if found is None or found.outstanding.pop(message, None) is None:
             return ()
-        return (Settle(message, "dead", reason),)
+        return (Settle(message, "dead", reason, at_us=self._clock.wall_us()),)
 
     def expire(self, actor: Actor) -> None:
         """Give up the outstanding requests of an actor that nobody waits for any more."""
@@ -460,7 +477,8 @@ class Router:
         """Make a message a dead letter and tell whoever waits for its answer."""
 
         def record(build: Callable[[Place | None], Sequence[Step]]) -> tuple[None, int]:
-            return None, self._journal.append(tuple(bury(build(None), reason)))
+            buried = bury(build(None), reason, self._clock.wall_us())
+            return None, self._journal.append(tuple(buried))
 
         self.conclude(message, refusal(reason, text), record)
 

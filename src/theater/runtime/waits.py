@@ -153,7 +153,7 @@ class Waits:
         """Settle a request in the record that `record` makes, with its answer if that is in time."""
         wait = self.table.get(wait_id)
         if wait is None:
-            record(lambda _: (_late(message),))
+            record(lambda _: (self._late(message),))
             return
         with wait.lock:
             if self._is_late(wait):
@@ -176,7 +176,7 @@ class Waits:
         TimedOut, with a record all the same, if it comes too late.
         """
         wait = self.table.get(wait_id)
-        late: Sequence[Step] = (_late(message),)
+        late: Sequence[Step] = (self._late(message),)
         if wait is not None:
             with ExitStack() as held:
                 held.enter_context(wait.lock)
@@ -206,10 +206,9 @@ class Waits:
     def _late_steps(self, wait: Wait, message: Message, wait_id: str) -> Sequence[Step]:
         """Make a message whose answer is late a dead letter, and its wait timed out, if it is not."""
         if wait.answer is not None:
-            return (_late(message),)
+            return (self._late(message),)
         wait.answer = TIMED_OUT
-        return (GiveAnswer(wait_id, TIMED_OUT), _late(message))
+        return (GiveAnswer(wait_id, TIMED_OUT), self._late(message))
 
-
-def _late(message: Message) -> Settle:
-    return Settle(message.id, "dead", "answer.late")
+    def _late(self, message: Message) -> Settle:
+        return Settle(message.id, "dead", "answer.late", at_us=self._clock.wall_us())

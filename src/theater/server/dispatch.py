@@ -20,10 +20,12 @@ from typing import TypeVar
 from theater.errors import TimedOut, Unavailable, UsageError
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.ids import ACTOR_ID
+from theater.journal.records import UnhandledState
 from theater.limits import IMPORTS_AT_ONCE_MAX, MIB, PATH_CHARS_MAX, SUBSCRIPTION_BEAT_S
 from theater.manifest import parse
 from theater.protocol.actors import ActorView, StartRequest
 from theater.protocol.history import ImportView, ReplayView, VerifyView, verify_view
+from theater.protocol.messages import UnhandledList
 from theater.runtime.imports import unwritable
 from theater.runtime.info import ActorInfo
 from theater.runtime.inspection import ImportReport
@@ -31,7 +33,7 @@ from theater.runtime.node import Node
 from theater.runtime.subscription import Subscription, Taken
 from theater.server.bridge import Bridge
 from theater.server.feed import Feed, stopping
-from theater.server.views import actor_view, import_view, replay_view
+from theater.server.views import actor_view, import_view, replay_view, unhandled_list
 
 T = TypeVar("T")
 
@@ -98,6 +100,27 @@ class Dispatch:
         return await self._bridge.result(
             self._node.request(found, body, key=key, timeout_ms=timeout_ms, trace=trace)
         )
+
+    async def unhandled(
+        self, state: UnhandledState, actor: str | None, after: int, limit: int
+    ) -> UnhandledList:
+        """Return dead letters, or messages in quarantine, of all actors or one."""
+        of = None if actor is None else await self.actor_id(actor)
+        ask = self._node.dead_letters if state == "dead" else self._node.quarantine
+        return unhandled_list(await self._read(lambda: ask(of, after=after, limit=limit)))
+
+    async def unhandled_body(self, message: str) -> bytes:
+        return (await self._read(lambda: self._node.unhandled(message))).body
+
+    async def deliver(self, message: str, to: str | None, key: str | None) -> str:
+        """Deliver a message again; returns the new one's id once it is on disk."""
+        receiver = None if to is None else await self.actor_id(to)
+        sending = await self._work(lambda: self._node.deliver(message, to=receiver, key=key))
+        return await self._bridge.result(sending)
+
+    async def drop(self, message: str) -> None:
+        """Forget an unhandled message."""
+        await self._bridge.result(await self._read(lambda: self._node.drop(message)))
 
     # Actors
 

@@ -25,8 +25,9 @@ from theater.protocol.history import (
     ReplayView,
     VerifyView,
 )
+from theater.protocol.messages import DeliverRequest, UnhandledList
 from theater.protocol.names import API, BYTES, EVENT_STREAM, JSON, JSON_LINES
-from theater.server import histories, management
+from theater.server import histories, management, unhandled
 from theater.server.dispatch import Dispatch
 from theater.server.exchange import Exchange
 
@@ -59,6 +60,12 @@ class Route:
 
 
 _ACTOR = f"{API}/actors/{{actor}}"
+_MESSAGE = f"{API}/messages/{{message}}"
+_PAGE = {
+    "actor": "only those that were sent to it, also if it has ended",
+    "after": "what `next` of the list before said",
+    "limit": "at most so many, 1 to 1000; without it 100",
+}
 _FOLLOW = "true: live events after the history, until the actor ends"
 
 ROUTES: Final = (
@@ -171,6 +178,39 @@ ROUTES: Final = (
         query={"timeout_ms": "how long to wait for the answer"},
         keyed=True,
     ),
+    Route(
+        "GET",
+        f"{API}/dead-letters",
+        unhandled.dead_letters,
+        "Messages that nobody handled, oldest first, each with the reason",
+        {200: _json(UnhandledList)},
+        query=_PAGE,
+    ),
+    Route(
+        "GET",
+        f"{API}/quarantine",
+        unhandled.quarantine,
+        "Messages that were set aside because calls with them ended badly, oldest first",
+        {200: _json(UnhandledList)},
+        query=_PAGE,
+    ),
+    Route(
+        "GET",
+        _MESSAGE,
+        unhandled.body,
+        "The body of a dead letter or a message in quarantine",
+        {200: _RAW},
+    ),
+    Route(
+        "POST",
+        f"{_MESSAGE}/deliver",
+        unhandled.deliver,
+        "Deliver it again as a new message of the same sender; nobody waits for its answer",
+        {202: _json(SendReceipt)},
+        body=_json(DeliverRequest),
+        keyed=True,
+    ),
+    Route("DELETE", _MESSAGE, unhandled.drop, "Forget it", {204: {}}),
     Route(
         "POST",
         f"{_ACTOR}/stop",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from theater.journal.port import Unhandled
 from theater.protocol.actors import ActorView, outcome
 from theater.protocol.history import DivergenceView, ImportView, ReplayView
+from theater.protocol.messages import UnhandledList, UnhandledView, start_text
 from theater.runtime.info import ActorInfo
 from theater.runtime.inspection import ImportReport
 from theater.runtime.replay import ReplayReport
+from theater.runtime.unhandled import UnhandledPage, attempts
 
 
 def actor_view(info: ActorInfo) -> ActorView:
@@ -30,6 +33,35 @@ def import_view(report: ImportReport) -> ImportView:
     """Return what an import did."""
     return ImportView(
         actor=actor_view(report.actor), outcome=report.outcome, content=report.content
+    )
+
+
+def unhandled_list(page: UnhandledPage) -> UnhandledList:
+    """Return some dead letters or messages in quarantine."""
+    return UnhandledList(
+        messages=[_unhandled(each) for each in page.messages],
+        next=page.next,
+        kept=page.totals.count,
+        kept_bytes=page.totals.bytes,
+        dropped=page.totals.dropped,
+    )
+
+
+def _unhandled(found: Unhandled) -> UnhandledView:
+    message = found.message
+    return UnhandledView(
+        id=message.id,
+        state=message.state,
+        receiver=message.receiver,
+        kind=message.kind,
+        origin=message.origin,
+        sender=message.sender,
+        reason=message.reason or "",
+        attempts=attempts(message),
+        at=found.at_us,
+        size=found.bytes,
+        start=message.body,
+        text=start_text(message.body, whole=len(message.body) == found.bytes),
     )
 
 

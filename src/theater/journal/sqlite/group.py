@@ -14,13 +14,14 @@ from msgspec.structs import replace
 
 from theater.chain.event import Event
 from theater.chain.tip import Tip
-from theater.journal.image import changed
+from theater.journal.image import UNHANDLED, changed
 from theater.journal.records import (
     ActorRow,
     Answer,
     AnswerKey,
     Append,
     CloseWait,
+    CountDropped,
     CreateActor,
     Enqueue,
     ForgetKeys,
@@ -64,6 +65,8 @@ class Group:
         self.messages: dict[str, Message] = {}
         self.messages_gone: set[str] = set()
         self.fates: dict[str, Fate] = {}
+        self.unhandled: dict[str, int | None] = {}
+        self.dropped: dict[str, int] = {}
         self.waits: dict[str, OpenWait] = {}
         self.waits_gone: set[str] = set()
         self.answers: dict[str, Answer] = {}
@@ -108,8 +111,12 @@ class Group:
         self.contents.setdefault(step.digest, step)
 
     def _enqueue(self, step: Enqueue) -> None:
-        self.messages[step.message.id] = step.message
-        self.fates.pop(step.message.id, None)
+        message = step.message
+        self.messages[message.id] = message
+        self.fates.pop(message.id, None)
+        self.unhandled.pop(message.id, None)
+        if message.state in UNHANDLED:
+            self.unhandled[message.id] = None
 
     def _open_wait(self, step: OpenWait) -> None:
         if step.id not in self._open_before or step.id in self.waits_gone:
@@ -152,11 +159,13 @@ class Group:
         message = step.message
         if message in self.messages_gone and message not in self.messages:
             return
+        self.unhandled.pop(message, None)
         before = self.fates.get(message)
         self.fates[message] = _TAKEN if before is None else before._replace(state="taken")
 
     def _settle(self, step: Settle) -> None:
         gone = step.message in self.messages_gone and step.message not in self.messages
+        self.unhandled.pop(step.message, None)
         if step.fate == "done":
             self.fates.pop(step.message, None)
             if self.messages.pop(step.message, None) is None:
@@ -169,6 +178,11 @@ class Group:
                 step.reason,
                 step.attempt if step.attempt is not None or before is None else before.attempt,
             )
+            if step.fate in UNHANDLED:
+                self.unhandled[step.message] = step.at_us
+
+    def _count_dropped(self, step: CountDropped) -> None:
+        self.dropped[step.state] = self.dropped.get(step.state, 0) + step.count
 
     def _set_actor(self, step: SetActor) -> None:
         created = self.created.get(step.actor)
@@ -201,6 +215,7 @@ _TAKE_IN: Final[dict[type[Step], Callable[[Group, Any], None]]] = {
     Enqueue: Group._enqueue,
     Take: Group._take,
     Settle: Group._settle,
+    CountDropped: Group._count_dropped,
     OpenWait: Group._open_wait,
     GiveAnswer: Group._give_answer,
     CloseWait: Group._close_wait,

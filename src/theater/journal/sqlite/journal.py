@@ -10,9 +10,24 @@ import apsw
 
 from theater.chain.event import Event
 from theater.journal.image import checked_content
-from theater.journal.port import Failpoint, JournalStatistics, KeptKey, StoreImage
+from theater.journal.port import (
+    Failpoint,
+    JournalStatistics,
+    KeptKey,
+    StoreImage,
+    Unhandled,
+    UnhandledTotals,
+)
 from theater.journal.queue import CommitQueue
-from theater.journal.records import ActorRow, Answer, ForgetKeys, Message, OpenWait, Record
+from theater.journal.records import (
+    ActorRow,
+    Answer,
+    ForgetKeys,
+    Message,
+    OpenWait,
+    Record,
+    UnhandledState,
+)
 from theater.journal.sqlite.directory import DataDirectory
 from theater.journal.sqlite.files import ContentFiles, FileLayer, SystemFiles
 from theater.journal.sqlite.reader import Reader
@@ -158,6 +173,25 @@ class SqliteJournal:
 
     def messages(self, receiver: str | None = None, limit: int | None = None) -> Sequence[Message]:
         return self._reader.messages(receiver, limit)
+
+    def message(self, message: str) -> Message | None:
+        return self._reader.message(message)
+
+    def living_messages(self) -> Sequence[Message]:
+        return self._reader.living_messages()
+
+    def unhandled(
+        self,
+        state: UnhandledState,
+        receiver: str | None = None,
+        *,
+        after: int = 0,
+        limit: int = 100,
+    ) -> Sequence[Unhandled]:
+        return self._reader.unhandled(state, receiver, after, limit)
+
+    def unhandled_totals(self, state: UnhandledState) -> UnhandledTotals:
+        return self._reader.unhandled_totals(state)
 
     def wait_row(self, wait: str) -> tuple[OpenWait, Answer | None] | None:
         return self._reader.wait_row(wait)

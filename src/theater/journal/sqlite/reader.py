@@ -15,7 +15,7 @@ from theater.chain.event import Event
 from theater.chain.tip import Tip
 from theater.errors import IntegrityError, JournalFailed
 from theater.journal.image import checked_content
-from theater.journal.port import KeptKey, StoreImage
+from theater.journal.port import KeptKey, StoreImage, Unhandled, UnhandledTotals
 from theater.journal.records import (
     ActorRow,
     ActorStatus,
@@ -24,6 +24,7 @@ from theater.journal.records import (
     MessageState,
     OpenWait,
     OriginKind,
+    UnhandledState,
 )
 from theater.journal.sqlite.files import ContentFiles
 from theater.journal.sqlite.runs import HASH_BYTES, unpack
@@ -35,7 +36,7 @@ from theater.journal.sqlite.schema import (
     place_seq,
 )
 from theater.journal.sqlite.trouble import told
-from theater.limits import JOURNAL_READERS_MAX
+from theater.limits import JOURNAL_READERS_MAX, MESSAGE_START_BYTES
 
 RUNS_A_READ = 8
 RUN_PLACE_BITS = 16
@@ -49,6 +50,11 @@ ACTORS = """SELECT id, name, parent, actors.number, status, component, manifest,
 ALIVE = "status NOT IN ('stopped', 'failed')"
 MESSAGES = """SELECT id, receiver, kind, origin, sender, body, position, state, attempt, subject,
     deadline_us, trace, cause_seq, cause_hash, wait, key, reason FROM messages"""
+LIVING = f"{MESSAGES} INDEXED BY messages_alive WHERE state NOT IN ('dead', 'aside')"
+UNHANDLED = """SELECT unhandled.number, at_us, bytes, messages.id, messages.receiver, kind, origin,
+    sender, substr(body, 1, ?), position, messages.state, attempt, subject, deadline_us, trace,
+    cause_seq, cause_hash, wait, key, reason
+    FROM unhandled JOIN messages ON messages.id = unhandled.message WHERE unhandled.state = ?"""
 WAITS = """SELECT id, actor, call, number, due_us, input_digest, ok, body, event_seq, event_hash
     FROM waits LEFT JOIN answers ON answers.wait = waits.id"""
 
@@ -241,6 +247,29 @@ class Reader:
             -1 if limit is None else limit,
         )
         return [_message(row) for row in rows]
+
+    def message(self, message: str) -> Message | None:
+        row = self._row(f"{MESSAGES} WHERE id = ?", message)
+        return None if row is None else _message(row)
+
+    def living_messages(self) -> Sequence[Message]:
+        return [_message(row) for row in self._rows(f"{LIVING} ORDER BY position, id")]
+
+    def unhandled(
+        self, state: UnhandledState, receiver: str | None, after: int, limit: int
+    ) -> Sequence[Unhandled]:
+        of = "" if receiver is None else " AND unhandled.receiver = ?"
+        sql = f"{UNHANDLED}{of} AND unhandled.number > ? ORDER BY unhandled.number LIMIT ?"
+        which = (state,) if receiver is None else (state, receiver)
+        return [
+            Unhandled(*cast(tuple[int, int | None, int], row[:3]), _message(row[3:]))
+            for row in self._rows(sql, MESSAGE_START_BYTES, *which, after, limit)
+        ]
+
+    def unhandled_totals(self, state: UnhandledState) -> UnhandledTotals:
+        row = self._row("SELECT count, bytes, dropped FROM unhandled_totals WHERE state = ?", state)
+        assert row is not None
+        return UnhandledTotals(*cast(tuple[int, int, int], row))
 
     def wait_row(self, wait: str) -> tuple[OpenWait, Answer | None] | None:
         row = self._row(f"{WAITS} WHERE id = ?", wait)

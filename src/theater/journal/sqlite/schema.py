@@ -2,7 +2,9 @@
 
 Chains are in `runs`: rows in the order of writing, found by `place`, which holds the actor's number
 and the seq of the run's first event in one integer. What changes with every call is in `tips`, so
-that the wide rows of `actors` are written when an actor starts and ends only.
+that the wide rows of `actors` are written when an actor starts and ends only. `unhandled` has a row
+for each dead letter and each message that was set aside, in the order in which they came to be so;
+triggers take it away with the message and keep the sums, so that nobody has to count.
 """
 
 from __future__ import annotations
@@ -73,6 +75,37 @@ CREATE TABLE IF NOT EXISTS messages (
     wait TEXT, key TEXT, reason TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS messages_by_receiver ON messages (receiver, position);
+CREATE INDEX IF NOT EXISTS messages_alive ON messages (position)
+    WHERE state NOT IN ('dead', 'aside');
+
+CREATE TABLE IF NOT EXISTS unhandled (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    message TEXT NOT NULL UNIQUE,
+    receiver TEXT NOT NULL, state TEXT NOT NULL, bytes INTEGER NOT NULL, at_us INTEGER
+) STRICT;
+CREATE INDEX IF NOT EXISTS unhandled_by_state ON unhandled (state, number);
+CREATE INDEX IF NOT EXISTS unhandled_by_receiver ON unhandled (state, receiver, number);
+CREATE TABLE IF NOT EXISTS unhandled_totals (
+    state TEXT NOT NULL PRIMARY KEY,
+    count INTEGER NOT NULL, bytes INTEGER NOT NULL, dropped INTEGER NOT NULL
+) STRICT;
+INSERT OR IGNORE INTO unhandled_totals VALUES ('dead', 0, 0, 0), ('aside', 0, 0, 0);
+CREATE TRIGGER IF NOT EXISTS unhandled_more AFTER INSERT ON unhandled BEGIN
+    UPDATE unhandled_totals SET count = count + 1, bytes = bytes + new.bytes
+    WHERE state = new.state;
+END;
+CREATE TRIGGER IF NOT EXISTS unhandled_fewer AFTER DELETE ON unhandled BEGIN
+    UPDATE unhandled_totals SET count = count - 1, bytes = bytes - old.bytes
+    WHERE state = old.state;
+END;
+CREATE TRIGGER IF NOT EXISTS messages_gone AFTER DELETE ON messages
+WHEN old.state IN ('dead', 'aside') BEGIN
+    DELETE FROM unhandled WHERE message = old.id;
+END;
+CREATE TRIGGER IF NOT EXISTS messages_back AFTER UPDATE OF state ON messages
+WHEN old.state IN ('dead', 'aside') BEGIN
+    DELETE FROM unhandled WHERE message = old.id;
+END;
 
 CREATE TABLE IF NOT EXISTS waits (
     id TEXT NOT NULL PRIMARY KEY,
@@ -103,6 +136,11 @@ CREATE TABLE IF NOT EXISTS labels (
 ) STRICT;
 """
 
+LAY_DOWN: Final = """INSERT INTO unhandled (message, receiver, state, bytes, at_us)
+    SELECT id, receiver, state, length(body), NULL FROM messages
+    WHERE state IN ('dead', 'aside') ORDER BY position, id"""
+"""What the table is filled with where it was not there: a directory of an earlier version."""
+
 
 def place(number: int, seq: int) -> int:
     """Return where an event stands: its actor's number and its seq in one integer."""
@@ -130,9 +168,16 @@ def connect_writer(path: Path, vfs: str | None) -> apsw.Connection:
             path=str(path),
             format=version,
         )
+    # So that a row that is replaced is seen to go by the triggers.
+    connection.execute("PRAGMA recursive_triggers = ON")
     connection.execute("BEGIN IMMEDIATE")
     try:
+        known = connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE name = 'unhandled'"
+        ).fetchall()
         connection.execute(TABLES)
+        if not known:
+            connection.execute(LAY_DOWN)
         connection.execute("COMMIT")
     except BaseException:
         # Where the disk is full SQLite has rolled back already; that it has is not the error.

@@ -38,6 +38,20 @@ def with_list(
         connection.execute(_list(head, size), (*before, *values[begin : begin + size]))
 
 
+def from_list(
+    connection: apsw.Connection,
+    head: str,
+    rows: Sequence[Sequence[apsw.SQLiteValue]],
+    tail: str,
+) -> None:
+    """Run `head (VALUES (?, …), …) tail` for all rows, which are equally long."""
+    if rows:
+        width = len(rows[0])
+        for begin, size in _pieces(len(rows)):
+            values = [value for row in rows[begin : begin + size] for value in row]
+            connection.execute(_from(head, width, size, tail), values)
+
+
 def _pieces(length: int) -> Iterable[tuple[int, int]]:
     begin = 0
     for size in SIZES:
@@ -50,6 +64,11 @@ def _pieces(length: int) -> Iterable[tuple[int, int]]:
 def _values(head: str, width: int, size: int) -> str:
     row = f"({','.join('?' * width)})"
     return f"{head} VALUES {','.join([row] * size)}"
+
+
+@cache
+def _from(head: str, width: int, size: int, tail: str) -> str:
+    return f"{_values(f'{head} (', width, size)}) {tail}"
 
 
 @cache

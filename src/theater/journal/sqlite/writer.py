@@ -17,7 +17,7 @@ from theater.journal.sqlite.files import ContentFiles
 from theater.journal.sqlite.group import Group
 from theater.journal.sqlite.runs import pack
 from theater.journal.sqlite.schema import place
-from theater.journal.sqlite.statements import insert, with_list
+from theater.journal.sqlite.statements import from_list, insert, with_list
 from theater.limits import CONTENT_ROW_BYTES_MAX
 
 HEADS_MAX = 100_000
@@ -193,6 +193,23 @@ class Writer:
                 attempt = coalesce(?, attempt) WHERE id IN""",
                 ids,
                 (fate.state, fate.settled, fate.reason, fate.attempt),
+            )
+        self._write_unhandled(group)
+
+    def _write_unhandled(self, group: Group) -> None:
+        """Lay down what became a dead letter or was set aside, in that order, if it is there at all."""
+        rows = [(place, *left) for place, left in enumerate(group.unhandled.items())]
+        from_list(
+            self._connection,
+            "WITH laid (place, id, at_us) AS",
+            rows,
+            """INSERT INTO unhandled (message, receiver, state, bytes, at_us)
+            SELECT messages.id, receiver, state, length(body), at_us
+            FROM laid CROSS JOIN messages ON messages.id = laid.id ORDER BY place""",
+        )
+        for state, count in group.dropped.items():
+            self._connection.execute(
+                "UPDATE unhandled_totals SET dropped = dropped + ? WHERE state = ?", (count, state)
             )
 
     def _write_waits(self, group: Group) -> None:
