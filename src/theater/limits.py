@@ -100,6 +100,9 @@ BUILD_INSTALL_SECONDS_MAX: Final = 900
 REQUEST_TIMEOUT_MS: Final = 120_000
 SEND_TIMEOUT_MS: Final = 5_000
 WAIT_MS_MAX: Final = 24 * 3600 * 1000
+ORDERS_MAX: Final = 64
+"""Orders of operators (pause, resume, restart) that wait at one actor for its call in hand."""
+
 OUTSTANDING_MAX: Final = 10_000
 DEAD_LETTERS_MAX: Final = 100_000
 DEAD_LETTERS_BYTES_MAX: Final = GIB

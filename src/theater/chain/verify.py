@@ -257,7 +257,7 @@ class Verifier:
             if note is None:
                 self._state = _UNKNOWN
             elif "state" in note.fields:
-                self._state = _state_of(note)
+                self._state = note_state(note)
         elif type_ == CHAIN_REDACT and note is not None:
             seqs = note.fields["seqs"]
             assert isinstance(seqs, list)
@@ -317,8 +317,8 @@ def _kind(type_: str) -> EventKind:
     return kind
 
 
-def _state_of(note: Note) -> Ref | None:
-    """The state that a note carries; `parse` has checked its form."""
+def note_state(note: Note) -> Ref | None:
+    """Return the state that a note carries in its field `state`; `parse` has checked its form."""
     match note.fields["state"]:
         case [bytes(digest), int(length)]:
             return digest, length

@@ -40,8 +40,8 @@ _CONNECTIONS = httpx2.Limits(
 class AsyncClient:
     """A server's API as coroutines; `actor` arguments are ids, unique prefixes or names.
 
-    Errors are those of `theater.errors`. `send`, `request` and `start` carry an idempotency key,
-    made up if none is given, and are tried again, up to `retries` times, when a connection fails.
+    Errors are those of `theater.errors`. `send`, `request`, `start` and `restart` carry an idempotency
+    key, made up if none is given, and are tried again, up to `retries` times, when a connection fails.
     """
 
     def __init__(self, address: str, token: str | None = None, *, retries: int = 2) -> None:
@@ -147,6 +147,22 @@ class AsyncClient:
     async def stop(self, actor: str, *, force: bool = False) -> ActorView:
         """Stop an actor and return it as it ended."""
         return await self._call(calls.stop(actor, force))
+
+    async def pause(self, actor: str) -> ActorView:
+        """Have an actor take no messages, and return it once its call in hand is done."""
+        return await self._call(calls.pause(actor))
+
+    async def resume(self, actor: str) -> ActorView:
+        """Have a paused actor go on."""
+        return await self._call(calls.resume(actor))
+
+    async def restart(
+        self, actor: str, *, keep_state: bool = False, key: str | None = None
+    ) -> ActorView:
+        """Begin an actor anew, with the same id, chain, mailbox and stores; ActorFailed if its `init`
+        fails. With `keep_state` it goes on with its last state in a new instance.
+        """
+        return await self._call(calls.restart(actor, keep_state, key))
 
     async def wait(self, actor: str, timeout_s: float | None = None) -> ActorView:
         """Return the actor once it ended; TimedOut if it still lives after `timeout_s`."""

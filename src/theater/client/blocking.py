@@ -43,8 +43,8 @@ _BREAKS = (OSError, http.client.HTTPException)
 class Client:
     """A server's API as methods; `actor` arguments are ids, unique prefixes or names.
 
-    Errors are those of `theater.errors`. `send`, `request` and `start` carry an idempotency key,
-    made up if none is given, and are tried again, up to `retries` times, when a connection fails.
+    Errors are those of `theater.errors`. `send`, `request`, `start` and `restart` carry an idempotency
+    key, made up if none is given, and are tried again, up to `retries` times, when a connection fails.
     May be used from several threads.
     """
 
@@ -153,6 +153,20 @@ class Client:
     def stop(self, actor: str, *, force: bool = False) -> ActorView:
         """Stop an actor and return it as it ended."""
         return self._call(calls.stop(actor, force))
+
+    def pause(self, actor: str) -> ActorView:
+        """Have an actor take no messages, and return it once its call in hand is done."""
+        return self._call(calls.pause(actor))
+
+    def resume(self, actor: str) -> ActorView:
+        """Have a paused actor go on."""
+        return self._call(calls.resume(actor))
+
+    def restart(self, actor: str, *, keep_state: bool = False, key: str | None = None) -> ActorView:
+        """Begin an actor anew, with the same id, chain, mailbox and stores; ActorFailed if its `init`
+        fails. With `keep_state` it goes on with its last state in a new instance.
+        """
+        return self._call(calls.restart(actor, keep_state, key))
 
     def wait(self, actor: str, timeout_s: float | None = None) -> ActorView:
         """Return the actor once it ended; TimedOut if it still lives after `timeout_s`."""

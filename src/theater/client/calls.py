@@ -21,6 +21,7 @@ from theater.protocol.actors import (
     ActorList,
     ActorView,
     ComponentReceipt,
+    RestartRequest,
     SendReceipt,
     ServerView,
     StartRequest,
@@ -180,6 +181,27 @@ def stop(text: str, force: bool) -> Call[ActorView]:
     body = msgspec.json.encode(StopRequest(force=force))
     return Call(
         "POST", _actor(text, "stop"), _reader(ActorView), body, {"content-type": JSON}, PROOF_S
+    )
+
+
+def pause(text: str) -> Call[ActorView]:
+    """Not made again, like `stop` and `resume`: somebody may have asked for something else meanwhile."""
+    return Call("POST", _actor(text, "pause"), _reader(ActorView), timeout_s=PROOF_S)
+
+
+def resume(text: str) -> Call[ActorView]:
+    return Call("POST", _actor(text, "resume"), _reader(ActorView), timeout_s=PROOF_S)
+
+
+def restart(text: str, keep_state: bool, key: str | None) -> Call[ActorView]:
+    return Call(
+        "POST",
+        _actor(text, "restart"),
+        _reader(ActorView),
+        msgspec.json.encode(RestartRequest(keep_state=keep_state)),
+        {"content-type": JSON, IDEMPOTENCY_KEY: new_key() if key is None else key},
+        COMPILE_S,
+        again=True,
     )
 
 

@@ -58,6 +58,12 @@ class StopRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     force: bool = False
 
 
+class RestartRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """With `keep_state` the actor goes on with its last state, and `init` is not called."""
+
+    keep_state: bool = False
+
+
 class SendReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The id of a message that was accepted into a mailbox and is on disk."""
 

@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 from msgspec.structs import replace
 
+from theater import limits
 from theater.chain.event import Event, make_event
 from theater.chain.tip import Ref, Tip
 from theater.clock import Clock
 from theater.engine import Instance
-from theater.errors import JournalFailed
+from theater.errors import JournalFailed, Unavailable
 from theater.journal.port import Journal
 from theater.journal.records import (
     ActorRow,
@@ -33,8 +34,13 @@ from theater.journal.records import (
     Step,
 )
 from theater.manifest import Manifest
+from theater.runtime import states
 from theater.runtime.mailbox import Budget, Mailbox
 from theater.runtime.program import Program
+from theater.runtime.states import By, Move
+
+if TYPE_CHECKING:
+    from theater.runtime.orders import Order
 
 StopKind = Literal["orderly", "force"]
 """How an actor is to end: after the call in hand, or at once."""
@@ -94,6 +100,7 @@ class Actor:
         "moved",
         "name",
         "number",
+        "orders",
         "outcome",
         "outstanding",
         "parent",
@@ -127,7 +134,8 @@ class Actor:
         self.started_at: Final = row.started_at
         self.manifest: Final = manifest
         self.status: ActorStatus = row.status
-        self.outcome: Answer | None = row.outcome
+        # That of a failure is the past of an actor that was restarted.
+        self.outcome: Answer | None = row.outcome if row.shutdown else None
         self.shutdown = row.shutdown
         self.deaths = row.deaths
         self.engine = row.engine
@@ -151,7 +159,9 @@ class Actor:
         self.live: LiveInstance | None = None
         self.last_used = clock.monotonic()
         self.running: Killable | None = None
-        self.stop_requested: StopKind | None = None
+        self.stop_requested: StopKind | None = "orderly" if row.status == "stopping" else None
+        self.orders: tuple[Order, ...] = ()
+        """What operators ordered and is to be carried out between calls; the mailbox's lock guards it."""
         self._journal = journal
         self._clock = clock
         self._blocking = blocking
@@ -181,17 +191,22 @@ class Actor:
         new_instance: bool = False,
         now: int | None = None,
         got_on: bool = False,
+        move: Move | None = None,
+        by: By = By.NODE,
+        outcome: Answer | None = None,
     ) -> tuple[Event, int]:
         """Append an event in one record with `before` and `steps`; returns it and the record's number.
 
         `steps` may be a function of the event's seq and hash. `notes` are types and data of notes
         that follow it in the same record. `call`: the seq of the call that is open afterwards; -1
         stands for this very event. `got_on`: the open call got further than where a process died in
-        it, so that death doesn't count.
+        it, so that death doesn't count. `move` is made in the same record, with the `outcome` of an
+        actor that ends by it; Conflict, and nothing is recorded, if it is not allowed.
 
         JournalFailed for a call that begins while the node closes: its end would count as a death.
         """
         with self.lock:
+            status = self.status if move is None else states.after(self.status, move, by)
             if self.closing and call == -1:
                 raise JournalFailed("the node is closing", code="journal.closed")
             if got_on or call is None:
@@ -222,9 +237,26 @@ class Actor:
                 appended = (*appended, Append(self.id, following, after))
             if before or steps:
                 appended = (*before, *appended, *steps)
+            if status != self.status:
+                appended = (*appended, SetActor(self.id, status=status, outcome=outcome))
             number = self._journal.append(appended)
             self._tip = after
+            if status != self.status:
+                if states.ended(status):
+                    self.outcome = outcome
+                self.status = status
             return event, number
+
+    def move(self, move: Move, by: By) -> None:
+        """Make a move that has no event; nothing is recorded where it leads to where the actor is.
+
+        Conflict if it is not allowed.
+        """
+        with self.lock:
+            status = states.after(self.status, move, by)
+            if status != self.status:
+                self._journal.append((SetActor(self.id, status=status),))
+                self.status = status
 
     def history(self, until: int) -> Iterator[Event]:
         """The events up to seq `until`, also those that are queued: waits until they are on disk."""
@@ -265,6 +297,36 @@ class Actor:
         """
         return self._run(self, 1, message, opening)
 
+    def order(self, order: Order) -> None:
+        """Have an order carried out after those before it, by whoever has the actor then.
+
+        Conflict if the actor has ended, Unavailable if too many orders wait already.
+        """
+        with self.mailbox.lock:
+            if self.mailbox.closed:
+                raise states.refusal(self.status, order.move)
+            if len(self.orders) >= limits.ORDERS_MAX:
+                raise Unavailable(
+                    f"{limits.ORDERS_MAX} orders wait at actor {self.id} already",
+                    code="orders.full",
+                )
+            self.orders = (*self.orders, order)
+
+    def next_order(self) -> Order | None:
+        """Take the oldest order, None if there is none. Only for whoever has claimed the actor."""
+        with self.mailbox.lock:
+            if not self.orders:
+                return None
+            first, *rest = self.orders
+            self.orders = tuple(rest)
+            return first
+
+    def give_up_orders(self) -> tuple[Order, ...]:
+        """Take all orders: none of them will be carried out."""
+        with self.mailbox.lock:
+            left, self.orders = self.orders, ()
+            return left
+
     def passivate(self) -> None:
         """Give up what can be loaded again. Only for whoever has claimed the actor."""
         if self.live is not None:
@@ -275,11 +337,15 @@ class Actor:
     @property
     def ended(self) -> bool:
         """Whether the actor is stopped or has failed."""
-        return self.status in ("stopped", "failed")
+        return states.ended(self.status)
 
 
 class Killable(Protocol):
     """What can be told to end: a call in progress."""
+
+    def gives_way(self) -> bool:
+        """Whether an order of the actor has the call killed."""
+        ...
 
     def kill(self, kind: str) -> None:
         """End the call with this kind, wherever it is."""

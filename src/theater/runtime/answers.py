@@ -27,6 +27,7 @@ RUNTIME_ERRORS: Final = frozenset(
         "actor.ended",
         "actor.failed",
         "actor.no_handler",
+        "actor.restarted",
         "actor.stopped",
         "answer.too_large",
         "request.cancelled",

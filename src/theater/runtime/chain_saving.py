@@ -166,6 +166,8 @@ class ChainSaving:
                 self._saved[actor] = saved
                 self._dirty[actor] = None
                 self._wake.notify()
+            else:
+                self._saved[actor].ended = ended  # it was restarted before its file was finished
 
     def _committed(self, grown: dict[str, int]) -> None:
         """On the writer's thread: only a look at who is saved."""
@@ -268,11 +270,13 @@ class ChainSaving:
 
     def _forget(self, actor: str) -> None:
         assert self._data_dir is not None
-        (self._data_dir / SAVING / actor).unlink(missing_ok=True)
-        sync_directory(self._data_dir / SAVING)
         with self._wake:
+            if not self._saved[actor].ended:
+                return  # it was restarted just now
+            (self._data_dir / SAVING / actor).unlink(missing_ok=True)
             del self._saved[actor]
             self._dirty.pop(actor, None)
+        sync_directory(self._data_dir / SAVING)
 
     def _in_trouble(self, actor: str, saved: _Saved, why: str) -> None:
         """Say it once for a folder and a reason, however many actors have it."""

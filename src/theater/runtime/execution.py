@@ -39,13 +39,14 @@ from theater.runtime.actor import Actor, LiveInstance, MovedCall
 from theater.runtime.answers import Place, clipped
 from theater.runtime.content import as_part, keep
 from theater.runtime.ending import excess, finish_call
-from theater.runtime.fate import Ending, Fate, decide
+from theater.runtime.fate import Ending, Fate, counted, decide
 from theater.runtime.inline import Moved
 from theater.runtime.kinds import INIT
 from theater.runtime.program import Program
 from theater.runtime.residency import make_room
 from theater.runtime.services import Services
 from theater.runtime.session import CallPlace, Session
+from theater.runtime.states import By, Move
 from theater.runtime.waits import Asking
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Execution:
         self._services = services
         self._cancelled: threading.Event | None = None
         self._session: Session | None = None
+        self._live: LiveInstance | None = None
         self._waits: set[str] = set()
         self._moved = False
         self._busy = False
@@ -166,11 +168,15 @@ class Execution:
             salt=services.salt,
             events_max=actor.manifest.limits.events_per_call,
         )
-        self._session = session
+        self._session, self._live = session, live
         actor.running = self
         try:
-            if actor.stop_requested == "force":
-                self.kill("killed")
+            if (
+                self.killed
+                or actor.stop_requested == "force"
+                or (actor.orders and self.gives_way())
+            ):
+                self.kill(self.killed or "killed")
             outcome = live.instance.call(
                 function,
                 [actor.state(), *arguments],
@@ -197,7 +203,8 @@ class Execution:
     def kill(self, kind: str) -> None:
         """End the call with this kind, wherever it is; from any thread."""
         self.killed = kind
-        live = self.actor.live
+        # Its own, and not what its actor has by now: the next call must not be hit.
+        live = self._live
         if live is not None:
             live.instance.kill()
         if self._session is not None:
@@ -219,6 +226,12 @@ class Execution:
         actor.moved = MovedCall(self.killed)
         actor.interrupted = True
         self._services.dispatcher.schedule(actor)
+
+    def gives_way(self) -> bool:
+        """Whether an order of the actor has the call killed. An `init` is never killed for one: its
+        actor would fail with it.
+        """
+        return self.message is not None and any(order.kills for order in self.actor.orders)
 
     def _compute_long(self) -> None:
         if not self._busy:
@@ -255,10 +268,15 @@ class Execution:
             after: tuple[Step, ...] = ()
             if message is not None:
                 after = (Settle(message.id, "done" if fate is Fate.DONE else "outstanding"),)
-            elif function == INIT:
-                after = (SetActor(actor.id, status="running"),)
             _, self._number = actor.record(
-                shapes.WASM_RESULT, data, after, before=before, state=state_ref, call=None
+                shapes.WASM_RESULT,
+                data,
+                after,
+                before=before,
+                state=state_ref,
+                call=None,
+                move=Move.STARTED if function == INIT else None,
+                by=By.ACTOR,
             )
             if message is not None and fate is Fate.OUTSTANDING:
                 actor.outstanding[message.id] = message
@@ -310,9 +328,6 @@ class Execution:
         )
         before = self._closing()
         notes, fails = self._notes(kind, text, fate, function)
-        if fails:
-            failure = Answer(False, clipped(text.encode()))
-            before.append(SetActor(actor.id, status="failed", outcome=failure))
 
         def record(
             build: Callable[[Place | None], Sequence[Step]],
@@ -321,7 +336,14 @@ class Execution:
                 return settle_as(build(place), fate, kind, services.clock.wall_us())
 
             event, number = actor.record(
-                shapes.WASM_ERROR, data, steps, before=before, notes=notes, call=None
+                shapes.WASM_ERROR,
+                data,
+                steps,
+                before=before,
+                notes=notes,
+                call=None,
+                move=Move.FAIL if fails else None,
+                outcome=Answer(False, clipped(text.encode())) if fails else None,
             )
             self._number = number
             return (event.seq, event.hash), number
@@ -329,7 +351,7 @@ class Execution:
         if message is None:
             record(lambda _: ())
         elif fate is Fate.AGAIN:
-            again = replace(message, attempt=message.attempt + 1)
+            again = replace(message, attempt=message.attempt + counted(kind))
             record(lambda _: (Settle(message.id, "front", kind, again.attempt),))
             actor.mailbox.push_front(again)
         else:
@@ -351,7 +373,7 @@ class Execution:
         if function == INIT or kind == "diverged" or self._fails:
             notes.append((shapes.ACTOR_FAIL, shapes.note(salt(), "node", text[:1000])))
             return notes, True
-        if fate in (Fate.AGAIN, Fate.ASIDE):
+        if fate is Fate.ASIDE or (fate is Fate.AGAIN and counted(kind)):
             # A failure: the actor goes on with its last state, in a new instance.
             notes.append((shapes.ACTOR_RESTART, shapes.note(salt(), "supervisor", kind)))
         return notes, False

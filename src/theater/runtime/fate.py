@@ -54,4 +54,11 @@ def decide(ending: Ending) -> Fate:
         return Fate.ASIDE
     if ending.ends:
         return Fate.DEAD
-    return Fate.AGAIN if ending.attempt + 1 < ATTEMPTS_MAX else Fate.ASIDE
+    if not counted(ending.kind) or ending.attempt + 1 < ATTEMPTS_MAX:
+        return Fate.AGAIN
+    return Fate.ASIDE
+
+
+def counted(kind: str) -> bool:
+    """Whether a bad end counts against its message: being killed for somebody else's reason doesn't."""
+    return kind != "killed"

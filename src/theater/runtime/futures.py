@@ -25,15 +25,6 @@ def complete(journal: Journal, future: Future[T], value: T, number: int) -> None
     journal.when_durable(number, on_disk)
 
 
-def copy(done: Future[T], future: Future[T]) -> None:
-    """Complete a future as another one that is done."""
-    error = done.exception()
-    if error is not None:
-        fail(future, error)
-    elif future.set_running_or_notify_cancel():
-        future.set_result(done.result())
-
-
 def fail(future: Future[T], error: BaseException) -> None:
     """Complete a future with an error, unless it is done."""
     if not future.done() and future.set_running_or_notify_cancel():

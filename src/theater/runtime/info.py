@@ -64,8 +64,14 @@ def of_row(row: ActorRow) -> ActorInfo:
         row.tip.seq + 1,
         row.tip.hash.hex(),
         0,
-        row.outcome,
+        told_outcome(row),
     )
+
+
+def told_outcome(row: ActorRow) -> Answer | None:
+    """Return what an actor ended with. A failure stays in its row when it was restarted afterwards."""
+    outcome = row.outcome
+    return outcome if outcome is None or outcome.ok or row.status == "failed" else None
 
 
 def of_import(facts: ImportFacts) -> ActorInfo:

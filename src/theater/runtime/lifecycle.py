@@ -1,7 +1,8 @@
 """How an actor begins, works and ends: what a worker does with an actor that it has.
 
 Whoever runs an actor has claimed it, so none of this is ever done by two threads at once. What an
-operator asks for (stop, kill) is a flag that is looked at between calls.
+operator asks for is looked at between calls: a flag (stop, kill), then the orders (pause, resume,
+restart).
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from typing import Final
 from theater.chain import shapes
 from theater.engine import Ended
 from theater.errors import JournalFailed, TheaterError, Unavailable
-from theater.journal.records import ActorStatus, Answer, Message, SetActor, Step
+from theater.journal.records import Answer, Message, Step
+from theater.runtime import states
 from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
 from theater.runtime.execution import CallEnd, Execution, fresh_instance
 from theater.runtime.inline import Moved
 from theater.runtime.kinds import INIT, KINDS
+from theater.runtime.orders import carry_out
 from theater.runtime.recovery import opened_function, take_up
 from theater.runtime.services import Services
 from theater.runtime.session import CallPlace
+from theater.runtime.states import By, Move
 from theater.values import cbor
 
 STREAK: Final = 2
@@ -60,6 +64,7 @@ def run_actor(
         more = not actor.ended and (
             actor.stop_requested is not None
             or actor.shutdown
+            or bool(actor.orders)
             or (actor.status == "running" and len(actor.mailbox) > 0)
         )
         actor.scheduled = more
@@ -87,11 +92,16 @@ def _work(services: Services, actor: Actor, batch: int) -> None:
         if actor.ended:
             return
         if actor.shutdown:
-            _stop(services, actor, "actor", "shutdown")
+            _stop(services, actor, By.ACTOR)
             return
         if actor.stop_requested is not None:
-            _stop(services, actor, "operator", "stop")
+            _stop(services, actor, By.OPERATOR)
             return
+        if actor.orders:
+            carry_out(services, actor)
+            if actor.status == "starting":
+                _initialise(services, actor)
+            continue
         if actor.status != "running":
             return
         message = actor.mailbox.pop()
@@ -187,16 +197,17 @@ def _refuse(
 
 def _after_call(services: Services, actor: Actor, end: CallEnd) -> None:
     if end.failed:
-        actor.outcome = Answer(False, clipped(end.text.encode()))
-        _clear(services, actor, "failed", end.number)
+        _clear(services, actor, end.number)
     elif end.function == INIT:
-        actor.status = "running"
         services.started(actor, end.number)
 
 
-def _stop(services: Services, actor: Actor, by: str, why: str) -> None:
-    outcome = actor.outcome if actor.shutdown else None
-    _end(services, actor, shapes.ACTOR_STOP, by, why, outcome)
+def _stop(services: Services, actor: Actor, by: By) -> None:
+    if by is By.ACTOR:
+        _end(services, actor, Move.SHUTDOWN, by, "shutdown", actor.outcome)
+    else:
+        actor.move(Move.STOP, by)
+        _end(services, actor, Move.END, by, "stop", None)
 
 
 def fail_actor(services: Services, actor: Actor, text: str) -> None:
@@ -211,31 +222,31 @@ def fail_actor(services: Services, actor: Actor, text: str) -> None:
         function = actor.calling or opened_function(services, actor)
         _after_call(services, actor, execution.end(Ended("host", None, text), function))
     else:
-        _end(
-            services, actor, shapes.ACTOR_FAIL, "node", text, Answer(False, clipped(text.encode()))
-        )
+        failure = Answer(False, clipped(text.encode()))
+        _end(services, actor, Move.FAIL, By.NODE, text, failure)
 
 
 def _end(
-    services: Services, actor: Actor, note: str, by: str, why: str, outcome: Answer | None
+    services: Services, actor: Actor, move: Move, by: By, why: str, outcome: Answer | None
 ) -> None:
-    status: ActorStatus = "stopped" if note == shapes.ACTOR_STOP else "failed"
-    actor.outcome = outcome
     _, number = actor.record(
-        note,
-        shapes.note(services.salt(), by, why[:1000]),
-        (SetActor(actor.id, status=status, outcome=outcome),),
+        shapes.ACTOR_FAIL if move is Move.FAIL else shapes.ACTOR_STOP,
+        shapes.note(services.salt(), by.value, why[:1000]),
+        move=move,
+        by=by,
+        outcome=outcome,
     )
-    _clear(services, actor, status, number)
+    _clear(services, actor, number)
 
 
-def _clear(services: Services, actor: Actor, status: ActorStatus, number: int) -> None:
+def _clear(services: Services, actor: Actor, number: int) -> None:
     """Answer everybody who still waits on an actor whose end is recorded."""
-    actor.status = status
     left = [*actor.outstanding.values(), *actor.mailbox.close()]
     actor.outstanding.clear()
     for message in left:
         services.router.fail_message(message, "actor.ended", f"actor {actor.id} has ended")
+    for order in actor.give_up_orders():
+        order.failed(states.refusal(actor.status, order.move))
     actor.passivate()
     actor.program = None
     services.ended(actor, number)

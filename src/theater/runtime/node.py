@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -22,7 +21,6 @@ from theater import ids, limits
 from theater.chain import shapes
 from theater.chain.content import plain_digest
 from theater.errors import (
-    ActorFailed,
     TheaterError,
     TimedOut,
     TooLarge,
@@ -46,14 +44,15 @@ from theater.manifest.grants import as_map
 from theater.manifest.model import Manifest
 from theater.runtime import futures, opening
 from theater.runtime.actor import Actor
-from theater.runtime.answers import clipped
 from theater.runtime.chain_saving import ChainSaving
 from theater.runtime.content import keep
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
 from theater.runtime.imports import Imports
-from theater.runtime.info import ActorInfo, of_actor
+from theater.runtime.info import ActorInfo
 from theater.runtime.lifecycle import run_actor
+from theater.runtime.lives import Lives
+from theater.runtime.operations import Operations
 from theater.runtime.program import Program
 from theater.runtime.programs import Programs
 from theater.runtime.recovery import forgive_close
@@ -103,6 +102,7 @@ class Node(Unhandling):
         self._settings = settings
         self._opened = settings.clock.wall_us(), settings.clock.monotonic()
         self._dispatcher = dispatcher
+        self._lives = Lives(journal, router, self.info)
         pool = RandomPool(settings.random)
         self._random = pool.take
         self._services = Services(
@@ -113,7 +113,7 @@ class Node(Unhandling):
             self._random,
             pool.piece,
             lambda actor: self._programs.program(actor.component, actor.manifest),
-            self._when_started,
+            self._lives.started,
             self._when_ended,
             lambda actor: self._later(RETRY_S, actor),
         )
@@ -127,14 +127,18 @@ class Node(Unhandling):
             self._services.program,
         )
         self._starters = ThreadPoolExecutor(STARTERS, "theater-starter")
-        # Reentrant: a journal may tell of its failure on the thread that appends.
-        self._lock = threading.RLock()
+        self._operations = Operations(
+            self._services,
+            self._lives,
+            self._timers,
+            self._starters,
+            self.info,
+            self._restored,
+            self._when_revived,
+        )
         self._numbers = journal.next_number()
         self._swept = -1
-        self._starting: dict[str, Future[ActorInfo]] = {}
-        self._waiting: dict[str, list[Future[ActorInfo]]] = {}
         self._closed = False
-        self._over: TheaterError | None = None
         journal.on_failure(self._fail)
 
     @classmethod
@@ -159,6 +163,9 @@ class Node(Unhandling):
         node = cls(journal, settings or NodeSettings(), data_dir)
         try:
             opening.recover(node._services, node._restored)
+            for actor in list(node._router.actors.values()):
+                if actor.status == "stopping":
+                    node._operations.finish_stop(actor)
             node._saving.open(node._router.actors.values())
             node._timers.after(SWEEP_S, node._sweep)
             node._timers.after(FORGET_S, node._forget_keys)
@@ -169,7 +176,7 @@ class Node(Unhandling):
 
     def close(self) -> None:
         """Stop working and write what is queued. Calls in progress are taken up at the next start."""
-        with self._lock:
+        with self._lives.lock:
             if self._closed:
                 return
             self._closed = True
@@ -179,7 +186,7 @@ class Node(Unhandling):
         closing = Unavailable("this node is closing; ask again later", code="node.closing")
         self._router.close(closing)
         self._feed.close(closing)
-        self._give_up_waiting(closing)
+        self._lives.close(closing)
         forgive_close(self._services)
         self._saving.close(CLOSE_S)
         self.journal.close()
@@ -275,12 +282,11 @@ class Node(Unhandling):
             )
         actor_id = ids.actor_id(self._random(16))
         self._saving.starting(actor_id, manifest)
-        with self._lock:
-            if self._over is not None:
-                raise self._over
+        with self._lives.lock:
+            self._lives.check()
             kept = None if key is None else self.journal.key(key)
             if kept is not None:
-                started = not self._join_start(kept.message, future)
+                started = not self._lives.join_start(kept.message, future)
             else:
                 actor, steps = self._new_actor(
                     actor_id, manifest, component, name or manifest.name, grants, state, program
@@ -289,16 +295,15 @@ class Node(Unhandling):
                     now = self._settings.clock.wall_us()
                     steps = (OpenKey(key, actor.id, now), *steps)
                 self.journal.append(steps)
-                if self._over is not None:
-                    raise self._over  # the journal failed on this very record
                 # Only now may others see it: what a list tells is on disk when it was queued.
-                self._starting[actor.id] = future
+                # Not if the journal failed on this very record.
+                self._lives.expect_start(actor.id, future)
                 self._router.actors[actor.id] = actor
         if kept is None:
             self._saving.started(actor)
             self._router.wake(actor)
         elif started:
-            self._complete(future, self.info(kept.message), self.journal.appended())
+            self._lives.complete(future, self.info(kept.message), self.journal.appended())
 
     def _new_actor(
         self,
@@ -356,7 +361,6 @@ class Node(Unhandling):
                 kept[1].decode(), grant_types=GRANT_TYPES, path=row.manifest_path or None
             )
             manifest = replace(manifest, limits=opening.recorded_limits(self.journal, row.id))
-            self._router.was_here(row.tip.at)
         return Actor(
             row,
             manifest,
@@ -368,82 +372,51 @@ class Node(Unhandling):
             self._settings.batch,
         )
 
-    def _join_start(self, actor: str, future: Future[ActorInfo]) -> bool:
-        """Whether the future waits for a start that is under way. Under the lock: may not block."""
-        begun = self._starting.get(actor)
-        if begun is not None:
-            begun.add_done_callback(lambda done: futures.copy(done, future))
-            return True
-        # Its `init` may have been cut off with the process that was asked first, and be under way
-        # again. Whoever takes the future out of the table completes it.
-        found = self._router.actors.get(actor)
-        if found is not None:
-            self._starting[actor] = future
-            if found.status == "starting" or self._starting.pop(actor, None) is None:
-                return True
-        return False
-
     def _later(self, seconds: float, actor: Actor) -> None:
         self._timers.after(seconds, lambda: self._router.wake(actor))
 
-    def _when_started(self, actor: Actor, number: int) -> None:
-        future = self._starting.pop(actor.id, None)
-        if future is not None:
-            self._complete(future, of_actor(actor), number)
-
     def _when_ended(self, actor: Actor, number: int) -> None:
-        self._router.actors.pop(actor.id, None)
         self._saving.ended(actor.id)
-        info = of_actor(actor)
-        future = self._starting.pop(actor.id, None)
-        if future is not None:
-            said = b"" if actor.outcome is None else clipped(actor.outcome.body)
-            text = said.decode(errors="replace")
-            failure = ActorFailed(
-                f"actor {actor.id} did not start: {text}", code="actor.init_failed", actor=actor.id
-            )
-            self.journal.when_durable(number, lambda error: futures.fail(future, error or failure))
-        with self._lock:
-            waiting = self._waiting.pop(actor.id, [])
-        for each in waiting:
-            self._complete(each, info, number)
+        self._lives.ended(actor, number)
+
+    def _when_revived(self, actor: Actor) -> None:
+        self._saving.started(actor)
+        self._saving.starting(actor.id, actor.manifest)
 
     def stop(self, actor: str, *, force: bool = False) -> Future[ActorInfo]:
         """Stop an actor after the call in hand, or at once; stopping what has ended is no error.
 
         A call that is not done within the manifest's `shutdown_ms` is killed.
         """
-        future = self.wait(actor)
-        found = self._router.actors.get(actor)
-        if found is None:
-            return future
-        found.stop_requested = "force" if force else found.stop_requested or "orderly"
-        if force:
-            self._kill(found)
-        else:
-            grace = found.manifest.supervision.shutdown_ms / 1000
-            self._timers.after(grace, lambda: self._kill(found))
-        self._router.wake(found)
-        return future
+        return self._operations.stop(actor, force=force)
 
-    def _kill(self, actor: Actor) -> None:
-        actor.stop_requested = "force"
-        running = actor.running
-        if running is not None and not actor.ended:
-            running.kill("killed")
+    def pause(self, actor: str) -> Future[ActorInfo]:
+        """Let the call in hand finish, then take no messages; the future completes when it rests.
+
+        Messages are accepted meanwhile. Pausing what is paused is no error; Conflict for one that
+        is stopping or has ended.
+        """
+        return self._operations.pause(actor)
+
+    def resume(self, actor: str) -> Future[ActorInfo]:
+        """Go on after a pause; resuming what is not paused is no error."""
+        return self._operations.resume(actor)
+
+    def restart(
+        self, actor: str, *, keep_state: bool = False, key: str | None = None
+    ) -> Future[ActorInfo]:
+        """Begin anew with the same id, chain, mailbox and stores; also an actor that has failed.
+
+        The call in hand is killed and its message put back. From the initial state `init` is called
+        again, outstanding requests have failed, and the future completes when it has returned;
+        ActorFailed if it fails. With `keep_state` only the instance is new. With a `key` that was
+        used before nothing is restarted again. Conflict for an actor that is stopping or stopped.
+        """
+        return self._operations.restart(actor, keep_state=keep_state, key=key)
 
     def wait(self, actor: str) -> Future[ActorInfo]:
         """The future of the actor's end; NotFound for one that never was."""
-        future: Future[ActorInfo] = Future()
-        with self._lock:
-            found = self._router.actors.get(actor)
-            if found is not None and not found.ended:
-                if self._over is not None:
-                    raise self._over
-                self._waiting.setdefault(actor, []).append(future)
-                return future
-        self._complete(future, self.info(actor), self.journal.appended())
-        return future
+        return self._lives.wait(actor)
 
     # Messages
 
@@ -458,7 +431,7 @@ class Node(Unhandling):
         sent, number = self._router.send_from_outside(
             self._message("send", actor, body, key, trace)
         )
-        self._complete(future, sent, number)
+        self._lives.complete(future, sent, number)
         return future
 
     def request(
@@ -520,9 +493,6 @@ class Node(Unhandling):
 
     # Inside
 
-    def _complete(self, future: Future[T], value: T, number: int) -> None:
-        futures.complete(self.journal, future, value, number)
-
     def _sweep(self) -> None:
         now = self._settings.clock.monotonic()
         for actor in list(self._router.actors.values()):
@@ -561,14 +531,4 @@ class Node(Unhandling):
         )
         self._router.close(failure)
         self._feed.close(failure)
-        self._give_up_waiting(failure)
-
-    def _give_up_waiting(self, error: TheaterError) -> None:
-        with self._lock:
-            self._over = error
-            left = [f for waiting in self._waiting.values() for f in waiting]
-            left.extend(self._starting.values())
-            self._waiting.clear()
-            self._starting.clear()
-        for future in left:
-            futures.fail(future, error)
+        self._lives.close(failure)

@@ -7,18 +7,21 @@ enough. Interrupted calls are taken up by the workers, once the node is open.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from msgspec.structs import replace
 
 from theater.chain import shapes
 from theater.chain.event import ZERO_HASH, Event, make_event
 from theater.chain.tip import Ref, Tip
+from theater.chain.verify import STATE_NOTES, note_state
 from theater.errors import IntegrityError, TheaterError
 from theater.journal.port import Journal
 from theater.journal.records import ActorRow, CloseWait, Message
 from theater.manifest.model import Limits
 from theater.runtime.actor import Actor
+from theater.runtime.router import Router
 from theater.runtime.services import Services
 from theater.runtime.waits import Wait
 
@@ -26,11 +29,14 @@ log = logging.getLogger(__name__)
 
 STEP_BACK = 256
 
+RESTARTED: Final = ("actor.restarted", "the actor was restarted before it answered")
+"""Code and text for those whose requests a restart from the initial state leaves unanswered."""
+
 
 def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
     """Fill the router with what the journal holds, then wake every actor that has something to do."""
     journal, router = services.journal, services.router
-    unreadable = _load_actors(journal, router.actors, restored)
+    unreadable = _load_actors(journal, router, restored)
     for wait, answer in journal.waits():
         if wait.actor in router.actors:
             router.waits[wait.id] = Wait(answer)
@@ -45,15 +51,23 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
         router.restored(message)
         if actor is None:
             router.fail_message(message, "actor.ended", f"actor {message.receiver} has ended")
+        elif message.state == "outstanding" and actor.status == "starting":
+            # The process ended in a restart from the initial state, before it had told them.
+            router.fail_message(message, *RESTARTED)
         else:
             _place(actor, message)
     for actor in list(router.actors.values()):
-        if actor.interrupted or actor.shutdown or actor.status == "starting" or actor.mailbox:
+        if (
+            actor.interrupted
+            or actor.shutdown
+            or actor.status in ("starting", "stopping")
+            or (actor.status == "running" and actor.mailbox)
+        ):
             router.wake(actor)
 
 
 def _load_actors(
-    journal: Journal, actors: dict[str, Actor], restored: Callable[[ActorRow], Actor]
+    journal: Journal, router: Router, restored: Callable[[ActorRow], Actor]
 ) -> set[str]:
     """Returns those that this version can't read; they and all of theirs are left as they are."""
     unreadable = set()
@@ -61,7 +75,8 @@ def _load_actors(
     while rows := journal.actors(after=after):
         for row in rows:
             try:
-                actors[row.id] = restored(row)
+                router.actors[row.id] = restored(row)
+                router.was_here(row.tip.at)
             except TheaterError as error:
                 log.error("actor %s (%s) can't be loaded: %s", row.id, row.name, error.message)
                 unreadable.add(row.id)
@@ -78,14 +93,19 @@ def _place(actor: Actor, message: Message) -> None:
         actor.mailbox.restore(replace(message, state="waiting"))
 
 
-def recorded_limits(journal: Journal, actor: str) -> Limits:
-    """Return the limits that an actor was started with: a later default must not change them."""
-    first = next(journal.events(actor, 0, 1), None)
+def recorded_start(events: Iterator[Event], actor: str) -> shapes.Start:
+    """Return what an actor was started with, from its events; IntegrityError if that is gone."""
+    first = next(events, None)
     if first is None or first.data is None:
         raise IntegrityError(f"the actor-start of {actor} is gone", code="replay.gone")
     start = shapes.parse(first.type, first.data)
     assert isinstance(start, shapes.Start)
-    return Limits.of_map(start.limits)
+    return start
+
+
+def recorded_limits(journal: Journal, actor: str) -> Limits:
+    """Return the limits that an actor was started with: a later default must not change them."""
+    return Limits.of_map(recorded_start(journal.events(actor, 0, 1), actor).limits)
 
 
 def first_event(at: int, data: bytes, state: Ref | None) -> tuple[Event, Tip]:
@@ -105,5 +125,11 @@ def state_at(events: Callable[[int, int], Iterable[Event]], seq: int) -> Ref | N
             form = shapes.parse(event.type, event.data)
             if isinstance(form, shapes.Start | shapes.Call | shapes.Result):
                 return form.state
+            if (
+                event.type in STATE_NOTES
+                and isinstance(form, shapes.Note)
+                and "state" in form.fields
+            ):
+                return note_state(form)
         stop = start
     return None

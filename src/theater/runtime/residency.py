@@ -24,10 +24,10 @@ def make_room(actors: Iterable[Actor]) -> int:
 
 def passivate_idle(actor: Actor) -> bool:
     """Give up an actor's instance if nobody has it and it has nothing to do; whether that was so."""
-    if actor.status != "running" or actor.interrupted or actor.tip.call is not None:
+    if actor.status not in ("running", "paused") or actor.interrupted or actor.tip.call is not None:
         return False
     with actor.mailbox.lock:
-        if actor.scheduled or len(actor.mailbox):
+        if actor.scheduled or (len(actor.mailbox) and actor.status == "running"):
             return False
         # Nobody can claim it while the mailbox's lock is held.
         actor.passivate()

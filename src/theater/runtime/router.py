@@ -350,6 +350,8 @@ class Router:
             # Only under the lock: whoever had the actor may have ended it just now.
             if receiver.status != "running" or receiver.interrupted or receiver.stop_requested:
                 return False
+            if receiver.orders:
+                return False
             receiver.scheduled = True
             return True
 
@@ -446,6 +448,13 @@ class Router:
         if found is None or found.outstanding.pop(message, None) is None:
             return ()
         return (Settle(message, "dead", reason, at_us=self._clock.wall_us()),)
+
+    def fail_outstanding(self, actor: Actor, reason: str, text: str) -> None:
+        """Make every request that an actor has not answered a dead letter, and tell those who wait."""
+        for request in list(actor.outstanding):
+            message = actor.outstanding.pop(request, None)  # its time-out may have come just now
+            if message is not None:
+                self.fail_message(message, reason, text)
 
     def expire(self, actor: Actor) -> None:
         """Give up the outstanding requests of an actor that nobody waits for any more."""

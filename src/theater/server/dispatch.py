@@ -157,6 +157,25 @@ class Dispatch:
         stopping = await self._read(lambda: self._node.stop(found, force=force))
         return actor_view(await self._bridge.result(stopping))
 
+    async def pause(self, actor: str) -> ActorView:
+        """Return the actor once its call in hand is done and it is paused."""
+        found = await self.actor_id(actor)
+        pausing = await self._read(lambda: self._node.pause(found))
+        return actor_view(await self._bridge.result(pausing))
+
+    async def resume(self, actor: str) -> ActorView:
+        found = await self.actor_id(actor)
+        resuming = await self._read(lambda: self._node.resume(found))
+        return actor_view(await self._bridge.result(resuming))
+
+    async def restart(self, actor: str, *, keep_state: bool, key: str | None) -> ActorView:
+        """Return the actor once it runs again."""
+        found = await self.actor_id(actor)
+        restarting = await self._read(
+            lambda: self._node.restart(found, keep_state=keep_state, key=key)
+        )
+        return actor_view(await self._bridge.result(restarting))
+
     async def wait(self, actor: str, timeout_s: float) -> ActorView:
         """Return the actor once it ended; TimedOut if it still lives after `timeout_s`."""
         found = await self.actor_id(actor)

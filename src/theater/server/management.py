@@ -16,6 +16,7 @@ from theater.limits import (
 from theater.protocol.actors import (
     ActorList,
     ComponentReceipt,
+    RestartRequest,
     ServerView,
     StartRequest,
     StopRequest,
@@ -83,6 +84,24 @@ async def stop(exchange: Exchange, dispatch: Dispatch) -> None:
     """Stop an actor; answers once it has."""
     wanted = await exchange.read(StopRequest, _SMALL)
     await exchange.answer_json(await dispatch.stop(exchange.path("actor"), force=wanted.force))
+
+
+async def pause(exchange: Exchange, dispatch: Dispatch) -> None:
+    """Pause an actor; answers once its call in hand is done."""
+    await exchange.answer_json(await dispatch.pause(exchange.path("actor")))
+
+
+async def resume(exchange: Exchange, dispatch: Dispatch) -> None:
+    """Have a paused actor go on."""
+    await exchange.answer_json(await dispatch.resume(exchange.path("actor")))
+
+
+async def restart(exchange: Exchange, dispatch: Dispatch) -> None:
+    """Restart an actor; answers once it runs again."""
+    key = exchange.key()
+    wanted = await exchange.read(RestartRequest, _SMALL)
+    found = await dispatch.restart(exchange.path("actor"), keep_state=wanted.keep_state, key=key)
+    await exchange.answer_json(found)
 
 
 async def wait(exchange: Exchange, dispatch: Dispatch) -> None:

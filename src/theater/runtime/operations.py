@@ -1,0 +1,239 @@
+"""What operators do to actors: stop, pause, resume, restart.
+
+Here is decided whether it can be asked at all, and who is told; it is carried out by whoever has
+claimed the actor (lifecycle, orders). Only a failed actor is restarted here, because nobody has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
+from typing import Final
+
+from theater import limits
+from theater.chain import shapes
+from theater.chain.event import Event
+from theater.chain.tip import Ref
+from theater.errors import Conflict, TheaterError, Unavailable
+from theater.journal.records import ActorRow
+from theater.runtime import futures, states
+from theater.runtime.actor import Actor
+from theater.runtime.info import ActorInfo, of_actor
+from theater.runtime.kinds import INIT
+from theater.runtime.lives import Lives
+from theater.runtime.opening import STEP_BACK, recorded_start
+from theater.runtime.orders import Order, OrderMove, record_restart, restart_of
+from theater.runtime.services import Services
+from theater.runtime.states import By, Move
+from theater.runtime.timers import Timers
+
+
+class Operations:
+    """`restored` makes an actor of its row, `revived` is told of one that was restarted after it
+    had failed. `workers` run what may wait.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        lives: Lives,
+        timers: Timers,
+        workers: Executor,
+        info: Callable[[str], ActorInfo],
+        restored: Callable[[ActorRow], Actor],
+        revived: Callable[[Actor], None],
+    ) -> None:
+        self._services: Final = services
+        self._journal: Final = services.journal
+        self._router: Final = services.router
+        self._lives: Final = lives
+        self._timers: Final = timers
+        self._workers: Final = workers
+        self._info: Final = info
+        self._restored: Final = restored
+        self._revived: Final = revived
+
+    # Stopping
+
+    def stop(self, actor: str, *, force: bool) -> Future[ActorInfo]:
+        """Stop an actor after the call in hand, or at once; the future is that of its end."""
+        future = self._lives.wait(actor)
+        found = self._router.actors.get(actor)
+        if found is not None:
+            found.move(Move.STOP, By.OPERATOR)
+            self.finish_stop(found, force=force)
+        return future
+
+    def finish_stop(self, actor: Actor, *, force: bool = False) -> None:
+        """See to it that an actor that is stopping ends, when its grace is over at the latest."""
+        actor.stop_requested = "force" if force else actor.stop_requested or "orderly"
+        if force:
+            self._kill(actor)
+        else:
+            grace = actor.manifest.supervision.shutdown_ms / 1000
+            self._timers.after(grace, lambda: self._kill(actor))
+        self._router.wake(actor)
+
+    def _kill(self, actor: Actor) -> None:
+        actor.stop_requested = "force"
+        running = actor.running
+        if running is not None and not actor.ended:
+            running.kill("killed")
+
+    # Orders
+
+    def pause(self, actor: str) -> Future[ActorInfo]:
+        """Have an actor take no messages after the call in hand."""
+        return self._order(actor, Move.PAUSE)
+
+    def resume(self, actor: str) -> Future[ActorInfo]:
+        """Have a paused actor take messages again."""
+        return self._order(actor, Move.RESUME)
+
+    def restart(self, actor: str, *, keep_state: bool, key: str | None) -> Future[ActorInfo]:
+        """Restart an actor that lives or has failed."""
+        move: OrderMove = Move.RENEW if keep_state else Move.RESTART
+        found = self._router.actors.get(actor)
+        if found is not None and not found.ended:
+            return self._order(actor, move, key)
+        future: Future[ActorInfo] = Future()
+
+        def revive() -> None:
+            try:
+                self._revive(actor, move, key, future)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+                futures.fail(future, error)
+
+        def given_up(job: Future[None]) -> None:
+            if job.cancelled():
+                futures.fail(future, _closing())
+
+        try:
+            self._workers.submit(revive).add_done_callback(given_up)
+        except RuntimeError:
+            raise _closing() from None
+        return future
+
+    def _order(self, actor: str, move: OrderMove, key: str | None = None) -> Future[ActorInfo]:
+        future: Future[ActorInfo] = Future()
+
+        def done(found: Actor, number: int) -> None:
+            if move is Move.RESTART:
+                self._expect_start(found, future)
+            else:
+                self._lives.complete(future, of_actor(found), number)
+
+        def failed(error: TheaterError) -> None:
+            futures.fail(future, error)
+
+        order = Order(move, key, done, failed)
+        with self._lives.lock:
+            self._lives.check()
+            known = self._known(actor, key)
+            found = None if known else self._router.actors.get(actor)
+            if found is not None:
+                if found.status == "stopping":
+                    raise states.refusal(found.status, move)
+                found.order(order)
+        if known:
+            self._tell_known(actor, future)
+            return future
+        if found is None:
+            raise states.refusal(self._info(actor).status, move)
+        running = found.running
+        if running is not None and order.kills and running.gives_way():
+            running.kill("killed")
+        self._router.wake(found)
+        return future
+
+    def _expect_start(self, actor: Actor, future: Future[ActorInfo]) -> None:
+        try:
+            self._lives.expect_start(actor.id, future)
+        except TheaterError as error:
+            futures.fail(future, error)  # the node closes; the next one calls the `init`
+
+    def _known(self, actor: str, key: str | None) -> bool:
+        """Whether a key was used for a restart of that actor; Conflict if for something else."""
+        kept = None if key is None else self._journal.key(key)
+        if kept is not None and kept.message != restart_of(actor):
+            raise Conflict("this Idempotency-Key was used for something else", code="key.used")
+        return kept is not None
+
+    def _tell_known(self, actor: str, future: Future[ActorInfo]) -> None:
+        if not self._lives.join_start(actor, future):
+            self._lives.complete(future, self._info(actor), self._journal.appended())
+
+    # Restarting what has failed
+
+    def _revive(
+        self, actor: str, move: OrderMove, key: str | None, future: Future[ActorInfo]
+    ) -> None:
+        ended = self._lives.wait(actor).result()  # it may be ending just now
+        if ended.status != "failed":
+            raise states.refusal(ended.status, move)
+        if move is Move.RENEW and not _initialised(self._journal.events, actor, ended.events):
+            raise Conflict(
+                f"the init of actor {actor} has not returned since its last start, so there is no "
+                "state to keep; restart it without --keep-state",
+                code="actor.not_initialised",
+            )
+        # Read now: under the lock nobody may wait for the disk.
+        start = recorded_start(self._journal.events(actor, 0, 1), actor)
+        with self._lives.lock:
+            self._lives.check()
+            known = self._known(actor, key)
+            if not known:
+                revived, number = self._put_back(actor, move, key, start.state)
+        if known:
+            self._tell_known(actor, future)
+            return
+        self._revived(revived)
+        if move is Move.RESTART:
+            self._expect_start(revived, future)
+        else:
+            self._lives.complete(future, of_actor(revived), number)
+        self._router.wake(revived)
+
+    def _put_back(
+        self, actor: str, move: OrderMove, key: str | None, initial: Ref | None
+    ) -> tuple[Actor, int]:
+        if actor in self._router.actors:
+            raise Conflict(f"actor {actor} was restarted just now", code="actor.restarted")
+        if len(self._router.actors) >= limits.ACTORS_MAX:
+            raise Unavailable(f"{limits.ACTORS_MAX} actors live already", code="actors.full")
+        row = self._journal.actor(actor)
+        assert row is not None, "what was told to have failed is there"
+        revived = self._restored(row)
+        number = record_restart(self._services, revived, move, key, initial)
+        self._router.actors[actor] = revived
+        return revived, number
+
+
+def _initialised(
+    events: Callable[[str, int, int], Iterable[Event]], actor: str, length: int
+) -> bool:
+    """Whether the `init` of a failed actor has returned since it was last called for.
+
+    Looks back from the chain's end, over the host calls of one call at most.
+    """
+    stop = length
+    while stop > 0:
+        start = max(0, stop - STEP_BACK)
+        for event in reversed(list(events(actor, start, stop - start))):
+            form = None if event.data is None else shapes.parse(event.type, event.data)
+            if isinstance(form, shapes.Call | shapes.Error):
+                return form.function != INIT
+            if isinstance(form, shapes.Result):
+                return True
+            if (
+                event.type == shapes.ACTOR_RESTART
+                and isinstance(form, shapes.Note)
+                and "state" in form.fields
+            ):
+                return False
+        stop = start
+    return False
+
+
+def _closing() -> Unavailable:
+    return Unavailable("this node is closing", code="node.closing")

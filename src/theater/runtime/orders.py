@@ -1,0 +1,115 @@
+"""What operators order a living actor to do between two calls: pause, resume, restart.
+
+Orders wait at the actor and are carried out, in order, by whoever has claimed it, so none ever
+meets a call half-way: a pause and a resume let the call in hand finish, a restart has it killed and
+its message put back. An order that was not carried out when the process ended was not acknowledged
+either, and is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from theater.chain import shapes
+from theater.chain.tip import Ref
+from theater.errors import Conflict, JournalFailed, TheaterError
+from theater.journal.records import OpenKey, SetActor, Step
+from theater.runtime.actor import Actor
+from theater.runtime.execution import drop_instance
+from theater.runtime.opening import RESTARTED, recorded_start
+from theater.runtime.services import Services
+from theater.runtime.states import By, Move
+
+OrderMove = Literal[Move.PAUSE, Move.RESUME, Move.RESTART, Move.RENEW]
+
+
+class Order(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """One order. `key` is the client's idempotency key, recorded with what was done.
+
+    One of these is called once: `done` with the number of the record, or `failed`. After a restart
+    from the initial state `done` means that `init` is to come.
+    """
+
+    move: OrderMove
+    key: str | None
+    done: Callable[[Actor, int], None]
+    failed: Callable[[TheaterError], None]
+
+    @property
+    def kills(self) -> bool:
+        """Whether the call in hand makes way."""
+        return self.move is Move.RESTART or self.move is Move.RENEW
+
+
+def carry_out(services: Services, actor: Actor) -> None:
+    """Carry out the first order of an actor that this thread has claimed."""
+    order = actor.next_order()
+    if order is None:
+        return
+    try:
+        number = (
+            _restart(services, actor, order)
+            if order.kills
+            else _pause_or_resume(services, actor, order)
+        )
+    except Conflict as error:
+        order.failed(error)
+    except JournalFailed as error:
+        order.failed(error)
+        raise
+    except Exception:
+        order.failed(TheaterError(f"actor {actor.id} failed inside the runtime; see the log"))
+        raise
+    else:
+        order.done(actor, number)
+
+
+def _pause_or_resume(services: Services, actor: Actor, order: Order) -> int:
+    pauses = order.move is Move.PAUSE
+    if actor.status == ("paused" if pauses else "running"):
+        return services.journal.appended()
+    note = shapes.ACTOR_PAUSE if pauses else shapes.ACTOR_RESUME
+    data = shapes.note(services.salt(), By.OPERATOR.value, order.move.value)
+    return actor.record(note, data, move=order.move, by=By.OPERATOR)[1]
+
+
+def _restart(services: Services, actor: Actor, order: Order) -> int:
+    initial = None
+    if order.move is Move.RESTART:
+        initial = recorded_start(actor.history(0), actor.id).state
+    number = record_restart(services, actor, order.move, order.key, initial)
+    drop_instance(actor)
+    if order.move is Move.RESTART:
+        # Had the process ended before this, the next one would do it: what starts owes no answers.
+        services.router.fail_outstanding(actor, *RESTARTED)
+    return number
+
+
+def record_restart(
+    services: Services, actor: Actor, move: Move, key: str | None, initial: Ref | None
+) -> int:
+    """Record a restart of an actor that this thread has claimed; returns the record's number.
+
+    `initial` is the state that a restart which does not keep the last one begins with.
+    """
+    fields: dict[str, object] = {}
+    state = actor.tip.state
+    if move is Move.RESTART:
+        state = initial
+        fields["state"] = None if initial is None else [*initial]
+    before: list[Step] = [SetActor(actor.id, shutdown=False)]
+    if key is not None:
+        before.append(OpenKey(key, restart_of(actor.id), services.clock.wall_us()))
+    data = shapes.note(services.salt(), By.OPERATOR.value, move.value, fields)
+    _, number = actor.record(
+        shapes.ACTOR_RESTART, data, before=before, state=state, move=move, by=By.OPERATOR
+    )
+    return number
+
+
+def restart_of(actor: str) -> str:
+    """Return what a client's key stands for that restarted an actor."""
+    return f"restart {actor}"
