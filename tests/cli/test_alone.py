@@ -109,6 +109,7 @@ LIST_IMPORTS = HELP_IMPORTS | {
     "theater.protocol.actors",
     "theater.protocol.errors",
     "theater.protocol.history",
+    "theater.protocol.messages",
     "theater.protocol.names",
     "theater.server",
     "theater.server.credentials",
