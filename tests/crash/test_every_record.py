@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import languages
+from tests.crash import languages, poison
 from tests.crash.scenario import Told, check, play
 from tests.crash.zygote import CRASHED, FINISHED
 from tests.runtime.languages import LANGUAGES
@@ -21,6 +21,7 @@ from theater.runtime.settings import NodeSettings
 pytestmark = pytest.mark.slow
 
 RECORDS_MIN = 25
+POISON_RECORDS_MIN = 15
 CRASHES = 3
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +66,30 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     opened = Zygote(tmp_path_factory.mktemp("components"))
     yield opened
     opened.close()
+
+
+@pytest.mark.parametrize("point", ["written", "committed"])
+def test_a_message_is_delivered_again_once_wherever_the_process_ends(
+    zygote: Zygote, tmp_path: Path, point: str
+) -> None:
+    (tmp_path / "undisturbed").mkdir()
+    assert zygote.run(tmp_path / "undisturbed", poison=True) == FINISHED
+    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
+    assert records >= POISON_RECORDS_MIN
+    for number in range(1, records + 1):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        code = zygote.run(directory, point=point, number=number, poison=True)
+        assert code == CRASHED or (code == FINISHED and number > records - 3)
+        told = Told(directory / "told")
+        before = told.all()
+        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
+        try:
+            poison.check(node, poison.play(node, told), told)
+        finally:
+            node.close()
+        after = told.all()
+        assert {each: after[each] for each in before} == before
 
 
 def recover_and_check(directory: Path, cache: Path) -> None:

@@ -2,7 +2,8 @@
 
 Reads a JSON object a line: `data`, `told`, `cache`, and either `point` and `number` (end the
 process at that failpoint) or `cut_after` (lose the power after so many file operations); with
-`language`, `builds` and `instance_calls` the conversation with a guest in it is run instead. Writes a
+`language`, `builds` and `instance_calls` the conversation with a guest in it is run instead, with
+`poison` that about a message which is set aside. Writes a
 JSON object a line: the child's exit `code`, and what it printed about an error.
 """
 
@@ -15,7 +16,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.crash import languages
+from tests.crash import languages, poison
 from tests.crash.scenario import Told, play
 from tests.runtime.actors import guest
 from theater.journal.port import Failpoint
@@ -56,6 +57,8 @@ def _run(order: dict[str, object]) -> int:
     if "language" in order:
         builds, calls = Path(str(order["builds"])), int(str(order["instance_calls"]))
         languages.play(node, told, str(order["language"]), builds, calls)
+    elif "poison" in order:
+        poison.play(node, told)
     else:
         play(node, told)
     told.note("records", str(journal.appended()))

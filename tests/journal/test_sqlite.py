@@ -19,12 +19,14 @@ from tests.journal.making import (
     actor_row,
     folded,
     kept,
+    message,
     picture,
     random_plan,
     records,
 )
 from theater.errors import Conflict, Denied, IntegrityError, JournalFailed, Unavailable
-from theater.journal.records import Keep
+from theater.journal.port import UnhandledTotals
+from theater.journal.records import Enqueue, Keep, Settle
 from theater.journal.sqlite import SqliteJournal
 from theater.limits import CONTENT_ROW_BYTES_MAX
 from theater.testing.lossy_files import LossyFiles
@@ -167,6 +169,29 @@ def test_a_chain_with_a_part_gone_is_found(tmp_path: Path, damage: str) -> None:
     database.close()
     with opened(tmp_path) as journal, pytest.raises(IntegrityError):
         list(journal.events(A))
+
+
+def test_a_directory_without_the_list_of_unhandled_messages_gets_one(tmp_path: Path) -> None:
+    """As one that an earlier version wrote, which kept no times and no sums."""
+    with opened(tmp_path) as journal:
+        for number in range(4):
+            journal.append((Enqueue(message(number)),))
+        for number, fate in ((2, "dead"), (1, "aside"), (0, "dead")):
+            journal.append((Settle(f"message-{number}", fate, "why", at_us=7),))  # type: ignore[arg-type]
+    database = apsw.Connection(str(tmp_path / "journal.db"))
+    for trigger in ("messages_gone", "messages_back"):
+        database.execute(f"DROP TRIGGER {trigger}")
+    for table in ("unhandled", "unhandled_totals"):
+        database.execute(f"DROP TABLE {table}")
+    database.execute("DROP INDEX messages_alive")
+    database.close()
+    for _ in range(2):
+        with opened(tmp_path) as journal:
+            found = [(each.message.id, each.at_us) for each in journal.unhandled("dead")]
+            assert found == [("message-0", None), ("message-2", None)]
+            assert journal.unhandled_totals("dead") == UnhandledTotals(2, 12, 0)
+            assert journal.unhandled_totals("aside") == UnhandledTotals(1, 6, 0)
+            assert [m.id for m in journal.living_messages()] == ["message-3"]
 
 
 def test_large_content_is_a_file_and_small_content_is_a_row(tmp_path: Path) -> None:

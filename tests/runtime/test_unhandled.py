@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +32,7 @@ from theater.journal.memory import MemoryJournal
 from theater.journal.port import Unhandled
 from theater.journal.records import Enqueue, Message, Settle, UnhandledState
 from theater.journal.sqlite import SqliteJournal
+from theater.manifest.model import Errors
 from theater.runtime import recovery
 from theater.runtime.info import ActorInfo
 from theater.runtime.node import Node
@@ -157,6 +159,56 @@ def test_a_call_that_ends_badly_twice_gives_its_end_as_the_reason(
     set_aside(stage, actor)
     (found,) = aside(stage)
     assert (found.message.reason, attempts(found.message)) == (reason, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "bounds", "reason"),
+    [
+        ("busy", b"l1000", {"events_per_call": 10}, "events"),
+        ("counter", b"more", {"state_bytes": 1}, "state"),
+        ("counter", b"fail", {}, "error"),
+    ],
+)
+def test_a_request_with_which_a_call_ends_badly_twice_is_an_error_and_set_aside(
+    stage: Theater, name: str, asked: bytes, bounds: dict[str, int], reason: str
+) -> None:
+    state = b"9" if name == "counter" else None
+    strict = dataclasses.replace(manifest(name, **bounds), errors=Errors.FAIL)
+    actor = stage.start(name, strict, state)
+    with pytest.raises(ActorFailed):
+        stage.ask(actor, asked)
+    (found,) = aside(stage, actor)
+    assert (found.message.reason, attempts(found.message)) == (reason, 2)
+    stage.prove(actor)
+
+
+def test_an_answer_that_comes_too_late_leaves_its_request_with_that_reason(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    clock = Ahead()
+    with theater(tmp_path / "data", NodeSettings(cache_dir=cache_dir, clock=clock)) as stage:
+        patient = stage.start("defer")
+        relay = stage.start("relay", state=patient.id.encode())
+        answer = stage.node.request(relay.id, b"?", timeout_ms=limits.WAIT_MS_MAX)
+        until(lambda: len(patient_has(stage, patient)) == 1, stage.node)
+        clock.seconds += HOUR_S
+        stage.tell(patient, b"too late")
+        with pytest.raises(ActorFailed):
+            answer.result(WAIT_S)
+        (found,) = dead(stage, patient)
+        assert (found.message.reason, found.message.sender) == ("answer.late", relay.id)
+        assert attempts(found.message) == 0
+        assert found.at_us is not None
+        assert found.at_us > clock.wall_us() - HOUR_S * 1e6
+
+
+def test_a_request_whose_requester_ended_is_left_with_that_reason(stage: Theater) -> None:
+    patient = stage.start("defer")
+    relay = stage.start("relay", state=patient.id.encode())
+    stage.node.request(relay.id, b"?")
+    until(lambda: len(patient_has(stage, patient)) == 1, stage.node)
+    stage.node.stop(relay.id, force=True).result(WAIT_S)
+    until(lambda: reasons(dead(stage, patient)) == ["request.abandoned"], stage.node)
 
 
 def test_an_actor_that_can_not_be_loaded_leaves_its_message_with_the_code(

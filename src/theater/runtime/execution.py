@@ -488,7 +488,7 @@ def fresh_instance(services: Services, actor: Actor) -> LiveInstance:
     Unavailable if there is no room for another instance now, or the component can't be loaded now.
     """
     bounds = actor.manifest.limits
-    program = actor.program or _load(services, actor)
+    program = actor.program or load_program(services, actor)
     actor.program = program
     if actor.engine != program.engine_digest:
         note_engine(services, actor, program)
@@ -507,7 +507,8 @@ def fresh_instance(services: Services, actor: Actor) -> LiveInstance:
     return live
 
 
-def _load(services: Services, actor: Actor) -> Program:
+def load_program(services: Services, actor: Actor) -> Program:
+    """Return what an actor runs; Unavailable if its component can't be loaded now."""
     try:
         return services.program(actor)
     except (OSError, IntegrityError) as error:

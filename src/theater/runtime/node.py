@@ -48,6 +48,7 @@ from theater.runtime.chain_saving import ChainSaving
 from theater.runtime.content import keep
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
+from theater.runtime.execution import load_program
 from theater.runtime.imports import Imports
 from theater.runtime.info import ActorInfo
 from theater.runtime.lifecycle import run_actor
@@ -124,7 +125,7 @@ class Node(Unhandling):
             self._router,
             settings.clock,
             lambda: ids.message_id(self._random(16)),
-            self._services.program,
+            partial(load_program, self._services),
         )
         self._starters = ThreadPoolExecutor(STARTERS, "theater-starter")
         self._operations = Operations(

@@ -115,7 +115,7 @@ class Dispatch:
     async def deliver(self, message: str, to: str | None, key: str | None) -> str:
         """Deliver a message again; returns the new one's id once it is on disk."""
         receiver = None if to is None else await self.actor_id(to)
-        sending = await self._work(lambda: self._node.deliver(message, to=receiver, key=key))
+        sending = await self._read(lambda: self._node.deliver(message, to=receiver, key=key))
         return await self._bridge.result(sending)
 
     async def drop(self, message: str) -> None:
