@@ -167,6 +167,53 @@ def test_a_time_out_before_the_callee_has_begun_leaves_no_wait_behind(
         stage.prove(callee)
 
 
+class Looked(SystemClock):
+    """The machine's clocks; `at` is called whenever one of them is looked at."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at: Callable[[], None] = lambda: None
+
+    def monotonic(self) -> float:
+        self.at()
+        return super().monotonic()
+
+
+@pytest.mark.parametrize("who", ["callee", "asker"])
+@pytest.mark.parametrize("force", [False, True], ids=["orderly", "force"])
+def test_who_is_stopped_between_claiming_and_being_called_leaves_nobody_waiting(
+    tmp_path: Path, cache_dir: Path, who: str, force: bool
+) -> None:
+    clock = Looked()
+    with theater(tmp_path, NodeSettings(cache_dir=cache_dir, clock=clock)) as stage:
+        callee, asker = stage.start("obey"), stage.start("obey")
+        claimed = stage.node._router.actors[callee.id]
+        stopped: list[Future[ActorInfo]] = []
+
+        def stop() -> None:
+            if claimed.scheduled and not stopped:
+                stopped.append(cast(Future[ActorInfo], None))
+                ends = callee if who == "callee" else asker
+                stopped[0] = stage.node.stop(ends.id, force=force)
+
+        clock.at = stop
+        answer = stage.node.request(asker.id, b"r" + callee.id.encode() + b"x")
+        error = answer.exception(WAIT_S / 3)
+        assert stopped[0].result(WAIT_S).status == "stopped"
+        if who == "callee":
+            assert "actor.ended" in str(error)
+        elif force:
+            assert isinstance(error, ActorFailed)
+        else:
+            assert answer.result() == b"x"
+        other = asker if who == "callee" else callee
+        assert stage.ask(other, b"alive") == b"alive"
+        until(lambda: not stage.node.journal.waits(), stage.node)
+        stage.prove(callee)
+        stage.prove(asker)
+
+
 @pytest.mark.parametrize("draw", range(8))
 def test_whatever_fails_between_asking_and_being_called_who_asked_is_told(
     tmp_path: Path, cache_dir: Path, draw: int
