@@ -298,7 +298,7 @@ class Router:
 
     def _enter(self, wait: Wait, waiting: Waiting, asking: Asking) -> None:
         def waits() -> bool:
-            return wait.answer is None and asking.cancelled() is None
+            return wait.answer is None and not wait.closed and asking.cancelled() is None
 
         self._graph.enter(asking.actor, waiting.receiver, waits)
 
@@ -312,7 +312,7 @@ class Router:
             return
 
         def waits() -> bool:
-            return wait.answer is None and self.waits.get(message.id) is wait
+            return wait.answer is None and not wait.closed
 
         with suppress(Conflict):
             self._graph.enter(message.sender, message.receiver, waits)
@@ -377,7 +377,9 @@ class Router:
 
     def close_wait(self, wait_id: str) -> None:
         """Forget a wait; an answer that comes now is too late."""
-        self.waits.pop(wait_id, None)
+        wait = self.waits.pop(wait_id, None)
+        if wait is not None:
+            wait.closed = True
 
     # Answering
 

@@ -40,17 +40,19 @@ class Wait:
     """Somebody inside the node waits for an answer.
 
     `due` is monotonic seconds; None while the waiter has not come back after a restart of the node.
-    `opened` says that the record of an inline request is queued. Most answers are there before
+    `opened` says that the record of an inline request is queued, `closed` that the call is over
+    which waited, whether or not it came to take the answer. Most answers are there before
     anybody waits for them, so what a waiter is woken by is made late.
     """
 
-    __slots__ = ("_woken", "answer", "due", "lock", "opened")
+    __slots__ = ("_woken", "answer", "closed", "due", "lock", "opened")
 
     def __init__(self, answer: Answer | None = None, due: float | None = None) -> None:
         self.lock = threading.Lock()
         self.answer = answer
         self.due = due
         self.opened = False
+        self.closed = False
         self._woken: threading.Event | None = None
 
     def awaited(self) -> threading.Event | None:
