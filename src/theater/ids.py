@@ -27,6 +27,11 @@ def message_id(source: bytes) -> str:
     return "msg_" + source[:16].hex()
 
 
+def timer_id(source: bytes) -> str:
+    """Return `timer_` and 32 hexadecimal digits made of the first 16 bytes of `source`."""
+    return "timer_" + source[:16].hex()
+
+
 def store_id(source: bytes) -> str:
     """Return `store_` and 32 hexadecimal digits made of the first 16 bytes of `source`."""
     return "store_" + source[:16].hex()

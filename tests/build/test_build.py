@@ -57,9 +57,15 @@ def wheel(folder: Path, name: str, module: str) -> None:
 @pytest.mark.parametrize(
     "name, granted",
     [
-        ("counter", ["message-server-host"]),
-        ("researcher", ["http-client", "message-server-host"]),
-        ("conformance", ["message-server-host", "store"]),
+        ("counter", ["simple/message-server-host"]),
+        ("researcher", ["agent/context@0.1", "simple/http-client", "simple/message-server-host"]),
+        (
+            "conformance",
+            [
+                *("agent/context@0.1", "agent/scheduler@0.1"),
+                *("simple/message-server-host", "simple/store"),
+            ],
+        ),
     ],
 )
 def test_a_component_imports_wasi_and_what_its_manifest_grants(
@@ -67,7 +73,7 @@ def test_a_component_imports_wasi_and_what_its_manifest_grants(
 ) -> None:
     component = guests.load(name)
     own = {f.interface for f in component.imports if not f.interface.startswith("wasi:")}
-    assert own == {f"theater:simple/{name}" for name in [*granted, "runtime"]}
+    assert own == {f"theater:{name}" for name in [*granted, "simple/runtime"]}
     wanted = {f"theater:simple/{name}" for name in ("actor", "message-server-client")}
     assert wanted <= {export.rpartition("/")[0] for export in component.exports}
 

@@ -28,6 +28,7 @@ def test_an_actor_without_handlers_has_its_log_and_its_start() -> None:
         ("message-server", ["message-server-host"], ["message-server-client"]),
         ("store", ["store"], []),
         ("context", ["context"], []),
+        ("scheduler", ["scheduler"], ["scheduler-client"]),
         ("http-client", ["http-client"], []),
         ("runtime", [], []),
     ],

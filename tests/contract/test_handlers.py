@@ -20,17 +20,20 @@ from theater.handlers.message_server import types as message_server
 from theater.handlers.message_server.handler import MessageServerHandler
 from theater.handlers.port import Handler, HostFunction
 from theater.handlers.runtime.handler import RuntimeHandler
+from theater.handlers.scheduler import types as scheduler
+from theater.handlers.scheduler.handler import SchedulerHandler
 from theater.handlers.store.handler import StoreHandler
 from theater.handlers.wasi import WasiHandler
 from theater.journal.memory import MemoryJournal
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.registry import standard_handlers
 from theater.runtime.router import Router
+from theater.runtime.scheduler import Scheduler
 from theater.store import Stores
 from theater.values.syntax import spell_function
 from theater.values.types import FuncType
 
-OURS = ("runtime", "context", "message-server", "store", "http-client")
+OURS = ("runtime", "context", "scheduler", "message-server", "store", "http-client")
 
 
 def never(_seconds: float, _do: object) -> None:
@@ -48,6 +51,7 @@ def handlers() -> Iterator[Mapping[str, Handler]]:
         MessageServerHandler(router),
         StoreHandler(Stores(journal)),
         ContextHandler(),
+        SchedulerHandler(Scheduler(journal, router, SystemClock())),
         HttpClientHandler(),
     ]
     yield {handler.type: handler for handler in known}
@@ -81,7 +85,8 @@ def test_the_contract_is_kept_by_all_handlers_that_a_node_has(
 ) -> None:
     journal = MemoryJournal()
     router = Router(journal, Dispatcher(1, 1), SystemClock(), never)
-    assert set(standard_handlers(router, journal, {}).types) == set(handlers)
+    timers = Scheduler(journal, router, SystemClock())
+    assert set(standard_handlers(router, timers, journal, {}).types) == set(handlers)
     assert set(handlers) == {*OURS, "wasi"}
     journal.close()
 
@@ -109,6 +114,7 @@ def test_what_is_called_of_an_actor_has_the_type_of_the_wit(
 ) -> None:
     assert written["actor"] == {"init": actor.INIT}
     assert FuncType(actor.INIT.params[:1], actor.INIT.result) == actor.OLDER_INIT
+    assert written["scheduler-client"] == scheduler.CALLBACKS
     callbacks = written["message-server-client"]
     assert message_server.CALLBACKS.items() <= callbacks.items()
     assert {name for name in callbacks if "channel" not in name} == set(message_server.CALLBACKS)

@@ -16,9 +16,11 @@ from theater.journal.port import Journal
 from theater.journal.records import (
     AnswerKey,
     Append,
+    CancelTimer,
     CloseWait,
     CreateActor,
     Enqueue,
+    FireTimer,
     GiveAnswer,
     Keep,
     NewStore,
@@ -27,8 +29,10 @@ from theater.journal.records import (
     PutContent,
     SetActor,
     SetLabel,
+    SetTimer,
     Settle,
     Take,
+    Timer,
 )
 
 
@@ -241,6 +245,25 @@ def test_an_answer_to_a_closed_wait_is_nothing(journal: Journal) -> None:
     journal.append((again,))
     settled(journal)
     assert journal.wait_row("w") == (again, None)
+
+
+def test_a_timer_is_due_again_until_the_last_time(journal: Journal) -> None:
+    first, second = Timer("t1", A, "every", 20, b"p", span_us=5), Timer("t2", A, "after", 10, b"q")
+    journal.append((SetTimer(first),))
+    journal.append((SetTimer(second),))
+    settled(journal)
+    assert list(journal.timers()) == [second, first]
+    assert list(journal.timers("nobody")) == []
+    journal.append((FireTimer("t1", 25), Enqueue(message(0))))
+    journal.append((FireTimer("t1", 30), Enqueue(message(1))))
+    journal.append((FireTimer("t2", None), Enqueue(message(2))))
+    settled(journal)
+    assert list(journal.timers(A)) == [replace(first, due_us=30, fired=2)]
+    assert len(journal.messages()) == 3
+    journal.append((CancelTimer("t1"),))
+    journal.append((FireTimer("t1", 35), FireTimer("nothing", 5), CancelTimer("nothing")))
+    settled(journal)
+    assert list(journal.timers()) == []
 
 
 def test_keys_are_forgotten_by_their_age(journal: Journal) -> None:

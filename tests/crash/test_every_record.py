@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import languages, poison
+from tests.crash import languages, poison, timers
 from tests.crash.scenario import Told, check, play
 from tests.crash.zygote import CRASHED, FINISHED
 from tests.runtime.languages import LANGUAGES
@@ -126,6 +126,32 @@ def test_a_process_that_ends_at_any_record_is_recovered_to_the_oracles_state(
         assert code == CRASHED or (code == FINISHED and number > records - 3)
         crashes += code == CRASHED
         recover_and_check(directory, zygote.cache)
+    assert crashes >= RECORDS_MIN
+
+
+@pytest.mark.parametrize("point", ["queued", "committed"])
+def test_a_timer_comes_once_for_each_time_at_whatever_record_the_process_ends(
+    zygote: Zygote, tmp_path: Path, point: str
+) -> None:
+    (tmp_path / "undisturbed").mkdir()
+    assert zygote.run(tmp_path / "undisturbed", timers=True) == FINISHED
+    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
+    crashes = 0
+    for number in range(1, records + 1):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        code = zygote.run(directory, timers=True, point=point, number=number)
+        assert code in (CRASHED, FINISHED)  # how often a period came in between is chance
+        crashes += code == CRASHED
+        told = Told(directory / "told")
+        before = told.all()
+        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
+        try:
+            timers.check(node, told, timers.play(node, told))
+        finally:
+            node.close()
+        after = told.all()
+        assert {each: after[each] for each in before} == before
     assert crashes >= RECORDS_MIN
 
 

@@ -3,7 +3,7 @@
 Reads a JSON object a line: `data`, `told`, `cache`, and either `point` and `number` (end the
 process at that failpoint) or `cut_after` (lose the power after so many file operations); with
 `language`, `builds` and `instance_calls` the conversation with a guest in it is run instead, with
-`poison` that about a message which is set aside. Writes a
+`poison` that about a message which is set aside, with `timers` an actor that has some. Writes a
 JSON object a line: the child's exit `code`, and what it printed about an error.
 """
 
@@ -16,7 +16,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.crash import languages, poison
+from tests.crash import languages, poison, timers
 from tests.crash.scenario import Told, play
 from tests.runtime.actors import guest
 from theater.journal.port import Failpoint
@@ -59,6 +59,8 @@ def _run(order: dict[str, object]) -> int:
         languages.play(node, told, str(order["language"]), builds, calls)
     elif "poison" in order:
         poison.play(node, told)
+    elif "timers" in order:
+        timers.play(node, told)
     else:
         play(node, told)
     told.note("records", str(journal.appended()))
@@ -66,7 +68,7 @@ def _run(order: dict[str, object]) -> int:
 
 
 def main() -> None:
-    for name in ("counter", "relay", "ending"):
+    for name in ("counter", "relay", "ending", "alarm"):
         guest(name)
     for line in sys.stdin:
         order = json.loads(line)

@@ -476,6 +476,14 @@ def test_bytes_are_decoded_as_the_standard_has_it(guests: Guests, data: bytes, t
     assert told["fatal"] == ("\ufffd" in text)
 
 
+def test_timers_are_whole_milliseconds(host: Host) -> None:
+    host.functions = {"theater:agent/scheduler@0.1/after": lambda ms, body: Ok(f"{ms} {body!r}")}
+    assert host.request({"do": "timer", "how": "after", "with": [5, {"a": 1}]}) == "5 b'{\"a\":1}'"
+    for wrong in (-1, 0.5, "1", 1e300):
+        error = error_of(outcome_of(host, "timer", how="after", **{"with": [wrong]}))
+        assert error == "TypeError: a delay is a whole number of milliseconds"
+
+
 def test_an_actor_knows_what_it_is_called_for_and_who_it_is(host: Host) -> None:
     assert host.request({"do": "who"}) == [
         {

@@ -259,6 +259,13 @@ def test_only_a_handful_of_wasi_functions_carry_a_guest(host: Host) -> None:
     }
 
 
+def test_timers_are_set_in_seconds(host: Host) -> None:
+    host.functions = {"theater:agent/scheduler@0.1/after": lambda ms, body: Ok(f"{ms} {body!r}")}
+    assert host.request({"do": "timer", "how": "after", "with": [0.0125, [1]]}) == "12 b'[1]'"
+    outcome = host.callback("handle-request", ("r", b'{"do":"timer","how":"after","with":[-1]}'))
+    assert error_of(outcome) == "ValueError: a timer can't wait -1 seconds"
+
+
 def test_an_actor_knows_what_it_is_called_for_and_who_it_is(host: Host) -> None:
     assert host.request({"do": "who"}) == [
         {

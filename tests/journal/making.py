@@ -17,10 +17,12 @@ from theater.journal.records import (
     Answer,
     AnswerKey,
     Append,
+    CancelTimer,
     CloseWait,
     CountDropped,
     CreateActor,
     Enqueue,
+    FireTimer,
     ForgetKeys,
     GiveAnswer,
     Keep,
@@ -32,9 +34,11 @@ from theater.journal.records import (
     Record,
     SetActor,
     SetLabel,
+    SetTimer,
     Settle,
     Step,
     Take,
+    Timer,
     UnhandledState,
 )
 from theater.limits import CONTENT_ROW_BYTES_MAX
@@ -56,6 +60,7 @@ KINDS = (
         "set_actor",
     ),
     *("open_key", "answer_key", "forget_keys", "store", "put", "label", "unlabel"),
+    *("set_timer", "set_timer", "fire_timer", "fire_timer", "cancel_timer"),
 )
 
 
@@ -146,6 +151,12 @@ class Maker:
                 outcome = answer(b) if b % 3 else None
                 engine = b"engine" if b % 5 else None
                 return SetActor(f"actor_{a:04x}", status, deaths=b, engine=engine, outcome=outcome)
+            case "set_timer":
+                return SetTimer(timer(a, b))
+            case "fire_timer":
+                return FireTimer(f"timer-{a}", 10 + b if b else None)
+            case "cancel_timer":
+                return CancelTimer(f"timer-{a}")
             case "open_key":
                 return OpenKey(f"key-{a}", f"message-{b}", b)
             case "answer_key":
@@ -165,6 +176,13 @@ class Maker:
 
     def _message(self, a: int) -> str:
         return f"message-{max(0, self.messages - 1 - a)}"
+
+
+def timer(a: int, b: int) -> Timer:
+    actor, payload = f"actor_{a % NAMES:04x}", b"payload %d" % b
+    if b % 2:
+        return Timer(f"timer-{a}", actor, "cron", b, payload, cron="* * * * *")
+    return Timer(f"timer-{a}", actor, "every", b, payload, span_us=1000 * b)
 
 
 def answer(number: int) -> Answer:
@@ -230,6 +248,8 @@ def picture(journal: Journal) -> dict[str, object]:
         },
         "totals": [journal.unhandled_totals(state) for state in UNHANDLED],
         "waits": list(journal.waits()),
+        "timers": list(journal.timers()),
+        "own timers": [list(journal.timers(owner)) for owner in owners],
         "keys": {f"key-{n}": journal.key(f"key-{n}") for n in range(6)},
         "stores": {owner: list(journal.stores_of(owner)) for owner in owners},
         "images": {f"store-{n}": journal.store_image(f"store-{n}") for n in range(6)},

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from tests.journal.making import Maker, actor_row, answer, message
+from tests.journal.making import Maker, actor_row, answer, message, timer
 from theater.journal.records import (
     Append,
     CloseWait,
     Enqueue,
+    FireTimer,
     GiveAnswer,
     OpenWait,
+    SetTimer,
     Settle,
     Step,
     Take,
@@ -47,6 +49,17 @@ def test_a_wait_that_is_over_is_not_written() -> None:
 def test_a_wait_from_before_is_deleted_when_it_is_over() -> None:
     group = group_of(GiveAnswer("w", answer(1)), CloseWait("w"), open_waits=frozenset({"w"}))
     assert (group.answers, group.waits_gone) == ({}, {"w"})
+
+
+def test_a_timer_that_is_over_is_not_written() -> None:
+    group = group_of(SetTimer(timer(1, 2)), FireTimer("timer-1", 5), FireTimer("timer-1", None))
+    assert (group.timers, group.timers_fired) == ({}, {})
+
+
+def test_a_timer_from_before_is_written_once_however_often_it_was_due() -> None:
+    group = group_of(FireTimer("timer-1", 5), FireTimer("timer-1", 9))
+    assert group.timers_fired == {"timer-1": (9, 2)}
+    assert (group.timers, group.timers_gone) == ({}, set())
 
 
 def test_only_the_last_tip_of_an_actor_is_written() -> None:

@@ -15,7 +15,8 @@ from tests.runtime.actors import guest, manifest
 from theater.manifest.model import Manifest
 
 HANDLERS = "".join(
-    f'[[handler]]\ntype = "{name}"\n' for name in ("message-server", "store", "context")
+    f'[[handler]]\ntype = "{name}"\n'
+    for name in ("message-server", "store", "scheduler", "context")
 )
 
 

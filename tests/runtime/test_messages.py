@@ -16,7 +16,8 @@ from theater.errors import ActorFailed, NotFound, TheaterError, TimedOut, TooLar
 from theater.runtime.info import ActorInfo
 
 HANDLERS = "".join(
-    f'[[handler]]\ntype = "{name}"\n' for name in ("message-server", "store", "context")
+    f'[[handler]]\ntype = "{name}"\n'
+    for name in ("message-server", "store", "scheduler", "context")
 )
 
 

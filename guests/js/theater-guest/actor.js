@@ -51,6 +51,11 @@ export class Actor {
     throw new TypeError(`${this.constructor.name} takes no requests: it has no onRequest`);
   }
 
+  /** A timer, by its id, was due; `message` is what it was given. */
+  onTimer(_timer, _message) {
+    throw new TypeError(`${this.constructor.name} takes no timers: it has no onTimer`);
+  }
+
   /** Another participant asks to open a channel. Refused unless overridden. */
   onChannelOpen(_channel, _message) {
     return refuse(`${this.constructor.name} takes no channels`);

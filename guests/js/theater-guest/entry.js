@@ -20,6 +20,7 @@ export function bind(module) {
     return {
       actor: guardedAll(module.actor),
       messageServerClient: guardedAll(module.messageServerClient ?? {}),
+      schedulerClient: guardedAll(module.schedulerClient ?? {}),
     };
   }
   return exportsOf(classOf(module.default));
@@ -76,6 +77,12 @@ function exportsOf(kind) {
       handleChannelClose: guarded((state, [id]) =>
         on(state, (actor) => actor.onChannelClose(new Channel(id))),
       ),
+    },
+    schedulerClient: {
+      handleTimer: guarded((state, [timer, body]) => {
+        const message = decode(body, kind.codec);
+        return on(state, (actor) => actor.onTimer(timer, message));
+      }),
     },
   };
 }

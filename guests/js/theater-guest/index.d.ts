@@ -30,6 +30,8 @@ export class Actor {
   onSend(message: any): void | Promise<void>;
   /** A message that wants an answer: return it, or DEFERRED to `respond` later. */
   onRequest(message: any): unknown;
+  /** A timer, by its id, was due; `message` is what it was given. */
+  onTimer(timer: string, message: any): void | Promise<void>;
   /** Another participant asks to open a channel. Refused unless overridden. */
   onChannelOpen(channel: Channel, message: any): Opening | boolean | Promise<Opening | boolean>;
   /** A message on an open channel. */
@@ -130,6 +132,20 @@ export namespace context {
   function selfName(): string;
   /** The id of the actor that started this one. */
   function parentId(): string | null;
+}
+
+/** Timers that survive a crash of the node. The manifest needs `scheduler`; every function throws HostError. */
+export namespace timers {
+  /** Once, after so many milliseconds. Returns the timer's id. */
+  function after(delayMs: number, message?: unknown): string;
+  /** Again and again, the first time after one period. Returns the timer's id. */
+  function every(periodMs: number, message?: unknown): string;
+  /** By a cron expression of five fields, in UTC. Returns the timer's id. */
+  function cron(expression: string, message?: unknown): string;
+  /** Cancel a timer; what it sent before still comes. */
+  function cancel(timer: string): void;
+  /** The ids of the actor's timers, in the order in which they were set. */
+  function pending(): string[];
 }
 
 export namespace http {

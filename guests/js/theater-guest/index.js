@@ -23,3 +23,4 @@ export {
 } from "./messages.js";
 export { log, shutdown } from "./runtime.js";
 export { Store } from "./store.js";
+export * as timers from "./timers.js";

@@ -35,6 +35,14 @@ declare module "theater:agent/context@0.1.0" {
   export function parentId(): string | null | undefined;
 }
 
+declare module "theater:agent/scheduler@0.1.0" {
+  export function after(delayMs: number | bigint, payload: Uint8Array): string;
+  export function every(periodMs: number | bigint, payload: Uint8Array): string;
+  export function cron(expression: string, payload: Uint8Array): string;
+  export function cancel(timerId: string): void;
+  export function pending(): string[];
+}
+
 declare module "theater:simple/message-server-host" {
   export function send(actorId: string, msg: Uint8Array): void;
   export function request(actorId: string, msg: Uint8Array): Uint8Array;

@@ -58,6 +58,10 @@ class Actor:
         """A message that wants an answer: return it, or DEFERRED to `respond` later."""
         raise NotImplementedError(f"{type(self).__name__} takes no requests: it has no on_request")
 
+    def on_timer(self, timer: str, message: Any) -> None:
+        """A timer, by its id, was due; `message` is what it was given."""
+        raise NotImplementedError(f"{type(self).__name__} takes no timers: it has no on_timer")
+
     def on_channel_open(
         self,
         channel: Channel,

@@ -50,6 +50,7 @@ class Exports:
             for name, position in (
                 ("on_send", 1),
                 ("on_request", 1),
+                ("on_timer", 2),
                 ("on_channel_open", 2),
                 ("on_channel_message", 2),
             )
@@ -83,6 +84,15 @@ class Exports:
             answer = actor.on_request(message)
             body = None if isinstance(answer, Deferred) else encode(answer)
             return (self._kept(actor, state), (body,))
+
+        return guarded(run)
+
+    def handle_timer(self, state: State, params: tuple[str, bytes]) -> tuple[State]:
+        def run() -> tuple[State]:
+            message = self._readers["on_timer"](params[1])
+            actor = self.state.load(state)
+            actor.on_timer(params[0], message)
+            return (self._kept(actor, state),)
 
         return guarded(run)
 
@@ -191,8 +201,10 @@ def _classes(exports: Exports) -> dict[str, type]:
 
         return type(name, (), {method: delegate(method) for method in methods})
 
-    messages = [name for name in vars(Exports) if name.startswith("handle_")]
+    timers = ["handle_timer"]
+    messages = [n for n in vars(Exports) if n.startswith("handle_") and n not in timers]
     return {
         "Actor": delegating("Actor", "init"),
         "MessageServerClient": delegating("MessageServerClient", *messages),
+        "SchedulerClient": delegating("SchedulerClient", *timers),
     }

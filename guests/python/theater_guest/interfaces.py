@@ -38,6 +38,16 @@ class Context(Protocol):
     def parent_id(self) -> str | None: ...
 
 
+class Scheduler(Protocol):
+    """`theater:agent/scheduler`."""
+
+    def after(self, delay_ms: int, payload: bytes) -> str: ...
+    def every(self, period_ms: int, payload: bytes) -> str: ...
+    def cron(self, expression: str, payload: bytes) -> str: ...
+    def cancel(self, timer_id: str) -> None: ...
+    def pending(self) -> list[str]: ...
+
+
 class MessageServerHost(Protocol):
     """`theater:simple/message-server-host`."""
 
@@ -149,6 +159,7 @@ Err: Any = _wire_error()
 runtime = cast(Runtime, _interface("runtime", "runtime"))
 context = cast(Context, _interface("context", "context", "theater:agent"))
 message_server_host = cast(MessageServerHost, _interface("message-server-host", "message-server"))
+scheduler = cast(Scheduler, _interface("scheduler", "scheduler", "theater:agent"))
 store = cast(StoreInterface, _interface("store", "store"))
 http_client = cast(HttpClient, _interface("http-client", "http-client"))
 http_types = cast(HttpTypes, _interface("http-types", "http-client"))

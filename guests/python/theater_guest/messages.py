@@ -72,7 +72,8 @@ def decode(message: bytes, codec: Codec) -> Any:
         ) from None
 
 
-def _host(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+def host(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Call a host function; its error becomes a HostError."""
     try:
         return function(*arguments, **named)
     except interfaces.Err as error:
@@ -81,7 +82,7 @@ def _host(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
 
 def send(actor_id: str, message: Any) -> None:
     """Put a message into an actor's mailbox; returns when it is accepted there. Raises HostError."""
-    _host(interfaces.message_server_host.send, actor_id, encode(message))
+    host(interfaces.message_server_host.send, actor_id, encode(message))
 
 
 def request(actor_id: str, message: Any) -> Any:
@@ -91,17 +92,17 @@ def request(actor_id: str, message: Any) -> Any:
 
 def request_bytes(actor_id: str, message: bytes) -> bytes:
     """`request` with bytes both ways, whatever the codec. Raises HostError."""
-    return _host(interfaces.message_server_host.request, actor_id, message)
+    return host(interfaces.message_server_host.request, actor_id, message)
 
 
 def respond(request_id: str, answer: Any) -> None:
     """Answer a request that was deferred. Raises HostError if it is not outstanding."""
-    _host(interfaces.message_server_host.respond_to_request, request_id, encode(answer))
+    host(interfaces.message_server_host.respond_to_request, request_id, encode(answer))
 
 
 def cancel(request_id: str) -> None:
     """Give a deferred request up; the requester gets an error that says so. Raises HostError."""
-    _host(interfaces.message_server_host.cancel_request, request_id)
+    host(interfaces.message_server_host.cancel_request, request_id)
 
 
 def outstanding() -> list[str]:
@@ -117,13 +118,13 @@ class Channel:
 
     def send(self, message: Any) -> None:
         """Send on the channel; messages arrive in order. Raises HostError."""
-        _host(interfaces.message_server_host.send_on_channel, self.id, encode(message))
+        host(interfaces.message_server_host.send_on_channel, self.id, encode(message))
 
     def close(self) -> None:
         """Close the channel for good; both sides are told. Raises HostError."""
-        _host(interfaces.message_server_host.close_channel, self.id)
+        host(interfaces.message_server_host.close_channel, self.id)
 
 
 def open_channel(actor_id: str, message: Any) -> Channel:
     """Ask an actor to open a channel, with a first message. Raises HostError if it refuses."""
-    return Channel(_host(interfaces.message_server_host.open_channel, actor_id, encode(message)))
+    return Channel(host(interfaces.message_server_host.open_channel, actor_id, encode(message)))

@@ -116,15 +116,16 @@ def check_interfaces(manifest: Manifest, wasm: bytes) -> None:
     from theater.runtime.programs import Programs
     from theater.runtime.registry import standard_handlers
     from theater.runtime.router import Router
+    from theater.runtime.scheduler import Scheduler
     from theater.runtime.settings import default_cache_dir
 
     journal = MemoryJournal()
     dispatcher = Dispatcher(1, 1)
     digest = plain_digest(wasm)
     journal.append((Keep(digest, None, wasm),))
-    handlers = standard_handlers(
-        Router(journal, dispatcher, SystemClock(), lambda _seconds, _do: None), journal, {}
-    )
+    clock = SystemClock()
+    router = Router(journal, dispatcher, clock, lambda _seconds, _do: None)
+    handlers = standard_handlers(router, Scheduler(journal, router, clock), journal, {})
     programs = Programs(journal, handlers, default_cache_dir())
     try:
         programs.program(digest, manifest)

@@ -11,6 +11,7 @@ from theater.handlers.context.grant import ContextGrant
 from theater.handlers.http_client.grant import HttpClientGrant
 from theater.handlers.message_server.grant import MessageServerGrant
 from theater.handlers.runtime.grant import RuntimeGrant
+from theater.handlers.scheduler.grant import SchedulerGrant
 from theater.handlers.store.grant import StoreGrant
 from theater.handlers.wasi.grant import WasiGrant
 from theater.manifest.grants import Grant
@@ -22,6 +23,7 @@ GRANT_TYPES: Final[Mapping[str, type[Grant]]] = {
         WasiGrant,
         ContextGrant,
         MessageServerGrant,
+        SchedulerGrant,
         StoreGrant,
         HttpClientGrant,
     )

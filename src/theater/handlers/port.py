@@ -16,7 +16,7 @@ from typing import Protocol
 import msgspec
 
 from theater.chain.event import Event
-from theater.journal.records import Message, Step
+from theater.journal.records import Message, Step, Timer
 from theater.values.types import FuncType
 
 
@@ -234,4 +234,32 @@ class RouterPort(Protocol):
 
         Raises NotFound for no such request, TooLarge, and TimedOut if the answer comes too late.
         """
+        ...
+
+
+class TimerPort(Protocol):
+    """The runtime's timers, as the scheduler handler sees them."""
+
+    def now_us(self) -> int:
+        """Wall time, microseconds since the epoch."""
+        ...
+
+    def check(self, timer: Timer, timers_max: int) -> None:
+        """Raise a TheaterError if this timer can't be set; an actor has at most `timers_max`."""
+        ...
+
+    def add(self, timer: Timer) -> None:
+        """Take in a timer whose record is queued."""
+        ...
+
+    def withhold(self, actor: str, timer: str) -> AbstractContextManager[object]:
+        """Keep a timer from being fired until the context is left; NotFound if it is over."""
+        ...
+
+    def remove(self, actor: str, timer: str) -> None:
+        """Forget a timer whose cancelling is queued."""
+        ...
+
+    def pending(self, actor: str) -> list[str]:
+        """The ids of an actor's timers, in the order in which they were set."""
         ...

@@ -1,8 +1,8 @@
 """What a prefix of records amounts to: the fold that every backend must agree with.
 
 This is the meaning of the steps, written as plainly as possible. The memory journal is made of it,
-and the conformance suite holds the other backends against it. Steps about a message, a wait or a
-key that is not there have no effect; an event that does not follow its chain is a Conflict.
+and the conformance suite holds the other backends against it. Steps about a message, a wait, a
+timer or a key that is not there have no effect; an event that does not follow its chain is a Conflict.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from theater.journal.records import (
     Answer,
     AnswerKey,
     Append,
+    CancelTimer,
     CloseWait,
     CountDropped,
     CreateActor,
     Enqueue,
+    FireTimer,
     ForgetKeys,
     GiveAnswer,
     Keep,
@@ -36,9 +38,11 @@ from theater.journal.records import (
     Record,
     SetActor,
     SetLabel,
+    SetTimer,
     Settle,
     Step,
     Take,
+    Timer,
     UnhandledState,
 )
 from theater.limits import MESSAGE_START_BYTES
@@ -64,6 +68,7 @@ class Image:
         self.dropped: dict[str, int] = {}
         self.waits: dict[str, tuple[OpenWait, Answer | None]] = {}
         self.keys: dict[str, KeptKey] = {}
+        self.timers: dict[str, Timer] = {}
         self.owners: dict[str, str] = {}
         self.store_contents: dict[str, dict[bytes, int]] = {}
         self.labels: dict[str, dict[str, tuple[bytes, ...]]] = {}
@@ -81,6 +86,7 @@ class Image:
         other.dropped = dict(self.dropped)
         other.waits = dict(self.waits)
         other.keys = dict(self.keys)
+        other.timers = dict(self.timers)
         other.owners = dict(self.owners)
         other.store_contents = {store: dict(kept) for store, kept in self.store_contents.items()}
         other.labels = {store: dict(labels) for store, labels in self.labels.items()}
@@ -134,6 +140,13 @@ class Image:
                 self.keys = {
                     k: kept for k, kept in self.keys.items() if kept.at_us >= step.before_us
                 }
+            case SetTimer():
+                self.timers[step.timer.id] = step.timer
+            case FireTimer():
+                if (timer := self.timers.get(step.timer)) is not None:
+                    self._fire(timer, step.due_us)
+            case CancelTimer():
+                self.timers.pop(step.timer, None)
             case NewStore():
                 self.owners.setdefault(step.store, step.owner)
             case PutContent():
@@ -190,6 +203,12 @@ class Image:
             if message.state == state
         ]
         return UnhandledTotals(len(sizes), sum(sizes), self.dropped.get(state, 0))
+
+    def _fire(self, timer: Timer, due_us: int | None) -> None:
+        if due_us is None:
+            del self.timers[timer.id]
+        else:
+            self.timers[timer.id] = replace(timer, due_us=due_us, fired=timer.fired + 1)
 
     def store(self, store: str) -> StoreImage | None:
         owner = self.owners.get(store)

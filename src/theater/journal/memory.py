@@ -36,6 +36,7 @@ from theater.journal.records import (
     Message,
     OpenWait,
     Record,
+    Timer,
     UnhandledState,
 )
 from theater.limits import (
@@ -219,6 +220,15 @@ class MemoryJournal:
                 if actor is None or wait[0].actor == actor
             ]
         return sorted(found, key=lambda wait: wait[0].id)
+
+    def timers(self, actor: str | None = None) -> Sequence[Timer]:
+        with self._lock:
+            found = [
+                timer
+                for timer in self._image.timers.values()
+                if actor is None or timer.actor == actor
+            ]
+        return sorted(found, key=lambda timer: (timer.due_us, timer.id))
 
     def key(self, key: str) -> KeptKey | None:
         queued = self._queue.queued_key(key)

@@ -18,6 +18,7 @@ from theater.journal.records import (
     Message,
     OpenWait,
     Record,
+    Timer,
     UnhandledState,
 )
 
@@ -192,6 +193,10 @@ class Journal(Protocol):
     def wait_row(self, wait: str) -> tuple[OpenWait, Answer | None] | None: ...
 
     def waits(self, actor: str | None = None) -> Sequence[tuple[OpenWait, Answer | None]]: ...
+
+    def timers(self, actor: str | None = None) -> Sequence[Timer]:
+        """Timers that are set, the one that is due first in front."""
+        ...
 
     def key(self, key: str) -> KeptKey | None:
         """What is kept under a client's key, also of what is queued."""

@@ -27,6 +27,7 @@ from theater.journal.records import (
     Keep,
     OpenKey,
     Record,
+    SetTimer,
     Settle,
     Take,
 )
@@ -373,6 +374,8 @@ def _measured(record: Record) -> tuple[int, bool]:
             early = True
         elif isinstance(step, Enqueue):
             size += len(step.message.body)
+        elif isinstance(step, SetTimer):
+            size += len(step.timer.payload)
         elif isinstance(step, GiveAnswer):
             size += len(step.answer.body)
         elif isinstance(step, AnswerKey):

@@ -10,6 +10,8 @@ order in which `append` was called. What belongs together is one record:
     {Append(intent)}                              before an effect outside the journal
     {OpenWait, Enqueue}                           before a host call that waits
     {CloseWait, Append(host)}                     its answer
+    {SetTimer | CancelTimer, Append(host)}        a timer that a call set or cancelled
+    {FireTimer, Enqueue}                          a timer was due
     {Append(wasm-result | wasm-error), Keep(state), Answer, Settle}   the end of a call
 
 A backend applies steps in order and keeps their net effect; only chains and content keep history.
@@ -59,6 +61,26 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     wait: str | None = None
     key: str | None = None
     reason: str | None = None
+
+
+TimerKind = Literal["after", "every", "cron"]
+
+
+class Timer(msgspec.Struct, frozen=True, gc=False):
+    """A timer of an actor. `due_us` is absolute, microseconds since the epoch.
+
+    `span_us` is the delay of an `after` and the period of an `every`, `cron` the expression of the
+    third kind; the other one is 0 or empty. `fired` counts how often it was due already.
+    """
+
+    id: str
+    actor: str
+    kind: TimerKind
+    due_us: int
+    payload: bytes
+    span_us: int = 0
+    cron: str = ""
+    fired: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -210,6 +232,26 @@ class ForgetKeys(msgspec.Struct, frozen=True, gc=False):
     before_us: int
 
 
+class SetTimer(msgspec.Struct, frozen=True, gc=False):
+    timer: Timer
+
+
+class FireTimer(msgspec.Struct, frozen=True, gc=False):
+    """A timer was due; its message is in the same record. `due_us` is when it is due again.
+
+    None: it was the last time, and the timer is forgotten.
+    """
+
+    timer: str
+    due_us: int | None
+
+
+class CancelTimer(msgspec.Struct, frozen=True, gc=False):
+    """The timer is forgotten."""
+
+    timer: str
+
+
 class NewStore(msgspec.Struct, frozen=True, gc=False):
     store: str
     owner: str
@@ -246,6 +288,9 @@ Step = (
     | OpenKey
     | AnswerKey
     | ForgetKeys
+    | SetTimer
+    | FireTimer
+    | CancelTimer
     | NewStore
     | PutContent
     | SetLabel

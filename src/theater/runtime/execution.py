@@ -328,6 +328,8 @@ class Execution:
         )
         before = self._closing()
         notes, fails = self._notes(kind, text, fate, function)
+        if fails:
+            before.extend(services.scheduler.take_off(actor.id))
 
         def record(
             build: Callable[[Place | None], Sequence[Step]],

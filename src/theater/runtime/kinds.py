@@ -14,6 +14,7 @@ from theater.journal.records import Message
 from theater.values import cbor
 
 CLIENT: Final = "theater:simple/message-server-client"
+TIMER_CLIENT: Final = "theater:agent/scheduler-client@0.1"
 INIT: Final = "theater:simple/actor/init"
 
 
@@ -40,5 +41,10 @@ KINDS: Final[dict[str, Kind]] = {
         f"{CLIENT}/handle-request",
         lambda m: ((m.id, m.body),),
         lambda m: b"\x81\x82" + cbor.encode(m.id) + _encode_body(m.body),
+    ),
+    "timer": Kind(
+        f"{TIMER_CLIENT}/handle-timer",
+        lambda m: ((m.subject, m.body),),
+        lambda m: b"\x81\x82" + cbor.encode(m.subject) + _encode_body(m.body),
     ),
 }

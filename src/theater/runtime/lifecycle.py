@@ -232,6 +232,7 @@ def _end(
     _, number = actor.record(
         shapes.ACTOR_FAIL if move is Move.FAIL else shapes.ACTOR_STOP,
         shapes.note(services.salt(), by.value, why[:1000]),
+        services.scheduler.take_off(actor.id),
         move=move,
         by=by,
         outcome=outcome,

@@ -162,6 +162,17 @@ class Mailbox:
                 # Whether or not it took its place: there may be one for the next.
                 self._wake()
 
+    def wait(self, woken: threading.Event) -> None:
+        """Set `woken` when it is its turn to look for a place, or the mailbox closes, until `leave`."""
+        with self.lock:
+            self._waiting.append(woken)
+
+    def leave(self, woken: threading.Event) -> None:
+        """Wait no more; there may be a place for the next."""
+        with self.lock:
+            self._waiting.remove(woken)
+            self._wake()
+
     def release(self, size: int) -> None:
         """Give a reserved place back unused."""
         with self.lock:

@@ -60,6 +60,7 @@ from theater.runtime.recovery import forgive_close
 from theater.runtime.registry import standard_handlers
 from theater.runtime.residency import passivate_idle
 from theater.runtime.router import Router
+from theater.runtime.scheduler import Scheduler
 from theater.runtime.services import Services
 from theater.runtime.settings import NodeSettings
 from theater.runtime.starting import digest_of, initial_state
@@ -93,7 +94,8 @@ class Node(Unhandling):
         dispatcher = Dispatcher(settings.workers, settings.workers_max)
         timers = Timers(settings.clock)
         router = Router(journal, dispatcher, settings.clock, timers.after)
-        handlers = standard_handlers(router, journal, settings.secrets)
+        scheduler = Scheduler(journal, router, settings.clock)
+        handlers = standard_handlers(router, scheduler, journal, settings.secrets)
         super().__init__(
             journal,
             router,
@@ -110,6 +112,7 @@ class Node(Unhandling):
             journal,
             self._router,
             self._dispatcher,
+            scheduler,
             settings.clock,
             self._random,
             pool.piece,
@@ -168,6 +171,7 @@ class Node(Unhandling):
                 if actor.status == "stopping":
                     node._operations.finish_stop(actor)
             node._saving.open(node._router.actors.values())
+            node._services.scheduler.start()
             node._timers.after(SWEEP_S, node._sweep)
             node._timers.after(FORGET_S, node._forget_keys)
         except BaseException:
@@ -182,6 +186,7 @@ class Node(Unhandling):
                 return
             self._closed = True
         self._timers.close()
+        self._services.scheduler.close()
         self._starters.shutdown(wait=False, cancel_futures=True)
         self._dispatcher.stop()
         closing = Unavailable("this node is closing; ask again later", code="node.closing")

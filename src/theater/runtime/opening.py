@@ -1,7 +1,7 @@
 """Opening a node: what the journal holds becomes actors, mailboxes and waits again.
 
-Nothing here depends on the length of histories: an actor's tip, the messages and the waits are
-enough. Interrupted calls are taken up by the workers, once the node is open.
+Nothing here depends on the length of histories: an actor's tip, the messages, the waits and
+the timers are enough. Interrupted calls are taken up by the workers, once the node is open.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from theater.chain.tip import Ref, Tip
 from theater.chain.verify import STATE_NOTES, note_state
 from theater.errors import IntegrityError, TheaterError
 from theater.journal.port import Journal
-from theater.journal.records import ActorRow, CloseWait, Message
+from theater.journal.records import ActorRow, CancelTimer, CloseWait, Message
 from theater.manifest.model import Limits
 from theater.runtime.actor import Actor
 from theater.runtime.router import Router
@@ -42,6 +42,11 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
             router.waits[wait.id] = Wait(answer)
         elif wait.actor not in unreadable:
             journal.append((CloseWait(wait.id),))
+    for timer in journal.timers():
+        if timer.actor in router.actors:
+            services.scheduler.add(timer)
+        elif timer.actor not in unreadable:
+            journal.append((CancelTimer(timer.id),))
     messages = journal.living_messages()
     router.start_positions_at(1 + max((m.position for m in messages), default=0))
     for message in messages:

@@ -101,6 +101,8 @@ def record_restart(
         state = initial
         fields["state"] = None if initial is None else [*initial]
     before: list[Step] = [SetActor(actor.id, shutdown=False)]
+    if move is Move.RESTART:
+        before.extend(services.scheduler.take_off(actor.id))
     if key is not None:
         before.append(OpenKey(key, restart_of(actor.id), services.clock.wall_us()))
     data = shapes.note(services.salt(), By.OPERATOR.value, move.value, fields)

@@ -17,10 +17,11 @@ from theater.errors import ComponentError, Denied
 from theater.handlers.actor import types as actor
 from theater.handlers.message_server import types as message_server
 from theater.handlers.port import Effect, Handler, HostCall, HostFunction, Trap
+from theater.handlers.scheduler import types as scheduler
 from theater.manifest.grants import Grant
 from theater.manifest.interfaces import ALWAYS, canonical, missing_handlers
 from theater.manifest.model import Limits, Manifest
-from theater.runtime.kinds import CLIENT, INIT
+from theater.runtime.kinds import CLIENT, INIT, TIMER_CLIENT
 from theater.values import cbor
 from theater.values.syntax import spell_function
 from theater.values.types import FuncType
@@ -28,6 +29,7 @@ from theater.values.types import FuncType
 _EXPORTS: Final[Mapping[str, tuple[FuncType, ...]]] = {
     INIT: (actor.INIT, actor.OLDER_INIT),
     **{f"{CLIENT}/{name}": (wit,) for name, wit in message_server.CALLBACKS.items()},
+    **{f"{TIMER_CLIENT}/{name}": (wit,) for name, wit in scheduler.CALLBACKS.items()},
 }
 """What is called of an actor, and the types that it may have; the first is today's."""
 

@@ -8,8 +8,9 @@ from theater.handlers.context.handler import ContextHandler
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.handlers.http_client.handler import HttpClientHandler
 from theater.handlers.message_server.handler import MessageServerHandler
-from theater.handlers.port import RouterPort
+from theater.handlers.port import RouterPort, TimerPort
 from theater.handlers.runtime.handler import RuntimeHandler
+from theater.handlers.scheduler.handler import SchedulerHandler
 from theater.handlers.store.handler import StoreHandler
 from theater.handlers.wasi.handler import WasiHandler
 from theater.handlers.wasi.refusal import refusal_text
@@ -18,7 +19,9 @@ from theater.runtime.program import Handlers
 from theater.store import Stores
 
 
-def standard_handlers(router: RouterPort, journal: Journal, secrets: Mapping[str, str]) -> Handlers:
+def standard_handlers(
+    router: RouterPort, timers: TimerPort, journal: Journal, secrets: Mapping[str, str]
+) -> Handlers:
     """Return the handlers of a node."""
     return Handlers(
         [
@@ -26,6 +29,7 @@ def standard_handlers(router: RouterPort, journal: Journal, secrets: Mapping[str
             WasiHandler(),
             ContextHandler(),
             MessageServerHandler(router),
+            SchedulerHandler(timers),
             StoreHandler(Stores(journal)),
             HttpClientHandler(secrets=secrets),
         ],

@@ -135,13 +135,13 @@ class Router:
         With a key that is already known nothing is sent: the id is that of the first message.
         """
         if message.key is None:
-            return message.id, self._enqueue(message, ())
+            return message.id, self.enqueue(message, ())
         with self._keys_lock:
             kept = self._journal.key(message.key)
             if kept is not None:
                 return kept.message, self._journal.appended()
             opened = OpenKey(message.key, message.id, self._clock.wall_us())
-            return message.id, self._enqueue(message, (opened,))
+            return message.id, self.enqueue(message, (opened,))
 
     def put_anew(
         self, build: Callable[[], tuple[Message, Step]], key: str | None
@@ -156,9 +156,9 @@ class Router:
                 return kept.message, self._journal.appended()
             message, step = build()
             if key is None:
-                return message.id, self._enqueue(message, (step,))
+                return message.id, self.enqueue(message, (step,))
             opened = OpenKey(key, message.id, self._clock.wall_us())
-            return message.id, self._enqueue(message, (opened, step))
+            return message.id, self.enqueue(message, (opened, step))
 
     def request_from_outside(self, message: Message) -> tuple[str, Future[bytes]]:
         """Journal a client's request; the future has the answer once that is on disk.
@@ -191,12 +191,16 @@ class Router:
     ) -> None:
         self._clients.expect(message.id, future)
         try:
-            self._enqueue(message, steps)
+            self.enqueue(message, steps)
         except TheaterError:
             self._clients.forget(message.id, future)
             raise
 
-    def _enqueue(self, message: Message, steps: Sequence[Step]) -> int:
+    def enqueue(self, message: Message, steps: Sequence[Step]) -> int:
+        """Put a message that nobody inside waits to send into its mailbox, in one record with `steps`.
+
+        Returns the record's number. Besides the errors of `admit` Conflict for an actor that stops.
+        """
         receiver = self._receiver(message)
         size = size_of(message)
         if not receiver.mailbox.reserve(size):

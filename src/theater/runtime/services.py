@@ -11,6 +11,7 @@ from theater.runtime.actor import Actor
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.program import Program
 from theater.runtime.router import Router
+from theater.runtime.scheduler import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Services:
     journal: Journal
     router: Router
     dispatcher: Dispatcher
+    scheduler: Scheduler
     clock: Clock
     random: Callable[[int], bytes]
     salt: Callable[[], bytes]

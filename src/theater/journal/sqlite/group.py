@@ -20,10 +20,12 @@ from theater.journal.records import (
     Answer,
     AnswerKey,
     Append,
+    CancelTimer,
     CloseWait,
     CountDropped,
     CreateActor,
     Enqueue,
+    FireTimer,
     ForgetKeys,
     GiveAnswer,
     Keep,
@@ -35,9 +37,11 @@ from theater.journal.records import (
     PutContent,
     SetActor,
     SetLabel,
+    SetTimer,
     Settle,
     Step,
     Take,
+    Timer,
 )
 
 
@@ -54,7 +58,10 @@ _TAKEN: Final = Fate("taken")
 
 
 class Group:
-    """What a group of records changes, table by table. `open_waits` are those before the group."""
+    """What a group of records changes, table by table. `open_waits` are those before the group.
+
+    `timers_fired` are timers from before it: when each is due again, and how often it was due.
+    """
 
     def __init__(self, open_waits: set[str]) -> None:
         self.created: dict[str, ActorRow] = {}
@@ -74,6 +81,9 @@ class Group:
         self.key_answers: dict[str, Answer] = {}
         self.keys_gone: set[str] = set()
         self.keys_before_us: int | None = None
+        self.timers: dict[str, Timer] = {}
+        self.timers_gone: set[str] = set()
+        self.timers_fired: dict[str, tuple[int, int]] = {}
         self.stores: dict[str, str] = {}
         self.store_contents: dict[tuple[str, bytes], int] = {}
         self.labels: dict[tuple[str, str], tuple[bytes, ...]] = {}
@@ -145,6 +155,27 @@ class Group:
 
     def _answer_key(self, step: AnswerKey) -> None:
         self.key_answers.setdefault(step.key, step.answer)
+
+    def _set_timer(self, step: SetTimer) -> None:
+        self.timers[step.timer.id] = step.timer
+        self.timers_fired.pop(step.timer.id, None)
+
+    def _fire_timer(self, step: FireTimer) -> None:
+        id_, due_us = step.timer, step.due_us
+        if due_us is None:
+            self._forget_timer(id_)
+        elif (timer := self.timers.get(id_)) is not None:
+            self.timers[id_] = replace(timer, due_us=due_us, fired=timer.fired + 1)
+        elif id_ not in self.timers_gone:
+            self.timers_fired[id_] = (due_us, self.timers_fired.get(id_, (0, 0))[1] + 1)
+
+    def _cancel_timer(self, step: CancelTimer) -> None:
+        self._forget_timer(step.timer)
+
+    def _forget_timer(self, id_: str) -> None:
+        self.timers.pop(id_, None)
+        self.timers_fired.pop(id_, None)
+        self.timers_gone.add(id_)
 
     def _new_store(self, step: NewStore) -> None:
         self.stores.setdefault(step.store, step.owner)
@@ -224,6 +255,9 @@ _TAKE_IN: Final[dict[type[Step], Callable[[Group, Any], None]]] = {
     OpenKey: Group._open_key,
     AnswerKey: Group._answer_key,
     ForgetKeys: Group._forget_keys,
+    SetTimer: Group._set_timer,
+    FireTimer: Group._fire_timer,
+    CancelTimer: Group._cancel_timer,
     NewStore: Group._new_store,
     PutContent: Group._put_content,
     SetLabel: Group._set_label,

@@ -26,6 +26,7 @@ from theater.journal.records import (
     Message,
     OpenWait,
     Record,
+    Timer,
     UnhandledState,
 )
 from theater.journal.sqlite.directory import DataDirectory
@@ -198,6 +199,9 @@ class SqliteJournal:
 
     def waits(self, actor: str | None = None) -> Sequence[tuple[OpenWait, Answer | None]]:
         return self._reader.waits(actor)
+
+    def timers(self, actor: str | None = None) -> Sequence[Timer]:
+        return self._reader.timers(actor)
 
     def key(self, key: str) -> KeptKey | None:
         queued = self._queue.queued_key(key)

@@ -24,6 +24,8 @@ from theater.journal.records import (
     MessageState,
     OpenWait,
     OriginKind,
+    Timer,
+    TimerKind,
     UnhandledState,
 )
 from theater.journal.sqlite.files import ContentFiles
@@ -57,6 +59,7 @@ UNHANDLED = """SELECT unhandled.number, at_us, bytes, messages.id, messages.rece
     FROM unhandled JOIN messages ON messages.id = unhandled.message WHERE unhandled.state = ?"""
 WAITS = """SELECT id, actor, call, number, due_us, input_digest, ok, body, event_seq, event_hash
     FROM waits LEFT JOIN answers ON answers.wait = waits.id"""
+TIMERS = "SELECT id, actor, kind, due_us, payload, span_us, cron, fired FROM timers"
 
 Row: TypeAlias = "tuple[apsw.SQLiteValue, ...]"
 
@@ -278,6 +281,13 @@ class Reader:
     def waits(self, actor: str | None) -> Sequence[tuple[OpenWait, Answer | None]]:
         where = "WHERE actor = ?1" if actor is not None else "WHERE ?1 IS NULL"
         return [_wait(row) for row in self._rows(f"{WAITS} {where} ORDER BY id", actor)]
+
+    def timers(self, actor: str | None) -> Sequence[Timer]:
+        where = "WHERE actor = ?1" if actor is not None else "WHERE ?1 IS NULL"
+        rows = self._rows(f"{TIMERS} {where} ORDER BY due_us, id", actor)
+        return [
+            Timer(*cast(tuple[str, str, TimerKind, int, bytes, int, str, int], row)) for row in rows
+        ]
 
     def key(self, key: str) -> KeptKey | None:
         row = self._row(

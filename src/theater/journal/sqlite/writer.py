@@ -114,6 +114,7 @@ class Writer:
             self._write_chains(group)
             self._write_messages(group)
             self._write_waits(group)
+            self._write_timers(group)
             self._write_keys(group)
             self._write_stores(group)
             self._pass("written", numbers)
@@ -224,6 +225,23 @@ class Writer:
         insert(connection, "INSERT INTO waits", waits)
         answers = [(wait, *_answer(answer)) for wait, answer in group.answers.items()]
         insert(connection, "INSERT OR IGNORE INTO answers", answers)
+
+    def _write_timers(self, group: Group) -> None:
+        connection = self._connection
+        with_list(connection, "DELETE FROM timers WHERE id IN", list(group.timers_gone))
+        rows = [
+            (
+                *(timer.id, timer.actor, timer.kind, timer.due_us, timer.payload),
+                *(timer.span_us, timer.cron, timer.fired),
+            )
+            for timer in group.timers.values()
+        ]
+        insert(connection, "INSERT OR REPLACE INTO timers", rows)
+        for id_, (due_us, times) in group.timers_fired.items():
+            connection.execute(
+                "UPDATE timers SET due_us = ?, fired = fired + ? WHERE id = ?",
+                (due_us, times, id_),
+            )
 
     def _write_keys(self, group: Group) -> None:
         connection = self._connection

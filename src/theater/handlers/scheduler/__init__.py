@@ -1,0 +1,1 @@
+"""Timers that survive the end of the process."""
