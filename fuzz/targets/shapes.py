@@ -1,10 +1,11 @@
-"""The data of events: a CodecError, or a form."""
+"""The data of events: a CodecError, or a form of data that has no other encoding."""
 
 from __future__ import annotations
 
 from fuzz.take import Take
 from theater.chain import names, shapes
 from theater.errors import CodecError
+from theater.values import cbor
 
 TYPES = (
     *sorted(names.NOTES),
@@ -22,7 +23,9 @@ TYPES = (
 def one(data: bytes) -> None:
     take = Take(data)
     type_ = take.choice(TYPES)
+    written = take.rest()
     try:
-        shapes.parse(type_, take.rest())
+        shapes.parse(type_, written)
     except CodecError:
         return
+    assert cbor.encode(cbor.decode(written)) == written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import cbor2
@@ -217,6 +218,46 @@ def test_a_shape_with_anything_cut_off_added_missing_or_more_is_refused(
         for name in ("", "a", "zzzzzz", "zzzzzzzzzzzzzzzzzzz"):
             with pytest.raises(CodecError):
                 parse(type_, encode({**fields, name: 0}))
+
+
+HEADS = (
+    "1800 1818 1900ff 1a0000ffff 1b0000000000000000 5800 5f 60 780161 80 9800 9f a0 a1616100 b800 bf "
+    "a2616100616100 a2616200616100 c0 f7 f820 f97e01 fa3f800000 fb3ff0000000000000 ff"
+)
+"""Heads that need more thought than their neighbours, most of them of another length than is due."""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_taken_has_no_other_encoding(seed: int) -> None:
+    chance = random.Random(seed)
+    taken = 0
+    for _ in range(4000):
+        type_, good = chance.choice(GOOD)
+        data = bytearray(good)
+        for _ in range(chance.choice((1, 1, 2))):
+            at = chance.randrange(len(data))
+            match chance.randrange(5):
+                case 0:
+                    data[at] = chance.randrange(256)
+                case 1:
+                    data[at] ^= 1 << chance.randrange(8)
+                case 2:
+                    data[at:at] = bytes.fromhex(chance.choice(HEADS.split()))
+                case 3:
+                    data[at : at + 1] = bytes.fromhex(chance.choice(HEADS.split()))
+                case _:
+                    # The same head in a longer form than it needs, if it is one.
+                    size = chance.randrange(4)
+                    number = (data[at] & 31).to_bytes(1 << size, "big")
+                    data[at : at + 1] = bytes([data[at] & 0xE0 | 24 + size]) + number
+        changed = bytes(data)
+        try:
+            parse(type_, changed)
+        except CodecError:
+            continue
+        taken += 1
+        assert encode(decode(changed)) == changed
+    assert taken > 100
 
 
 @pytest.mark.parametrize(("type_", "data"), GOOD, ids=[type_ for type_, _ in GOOD])
