@@ -92,6 +92,38 @@ def test_both_have_the_same_methods_with_the_same_parameters() -> None:
 
 
 @each_kind
+def test_unhandled_messages_are_listed_shown_delivered_and_dropped(
+    served: Running, kind: type[Client]
+) -> None:
+    name = f"poisoned-by-{kind.__name__}"
+    actor = served.start(name)
+    with kind(served.address, served.server.token) as client:
+        for _ in range(2):
+            with pytest.raises(ActorFailed):
+                client.request(name, b"trap")
+        page = client.quarantine(name, limit=1)
+        rest = client.quarantine(actor.id, after=page.next or 0)
+        (first,), (second,) = page.messages, rest.messages
+        assert (rest.next, page.kept >= 2) == (None, True)
+        assert client.message_body(first.id) == b"trap"
+        heir = served.start(f"heir-by-{kind.__name__}", wasm="defer")
+        new = client.deliver(first.id, to=heir.id, key=f"again-{name}")
+        assert client.deliver(first.id, to=heir.id, key=f"again-{name}") == new
+        client.drop(second.id)
+        with pytest.raises(NotFound) as gone:
+            client.drop(second.id)
+        assert gone.value.code == "message.not_found"
+        assert client.quarantine(name).messages == []
+        assert client.dead_letters(name).messages == []
+        client.stop(heir.id)
+        (left,) = client.dead_letters(heir.id).messages
+        assert (left.id, left.reason, left.sender) == (new, "actor.ended", "outside")
+        for odd in ("", "a/b"):
+            with pytest.raises(NotFound):
+                client.message_body(odd)
+
+
+@each_kind
 def test_an_actors_whole_life(served: Running, kind: Any) -> None:
     with kind(served.address, served.server.token) as client:
         assert client.about().name == "theater"

@@ -101,6 +101,12 @@ def test_what_makes_no_sense_is_refused(served: Running) -> None:
     for path in ("limit=0", "limit=1001", "limit=x", "after=-1", "state=dead"):
         status, told = served.ask("GET", f"/api/v1/dead-letters?{path}")
         assert (status, told["code"]) == (400, "query.invalid"), path
+    beyond = listed(served, f"quarantine?after={10**19 - 1}")
+    assert (beyond["messages"], beyond["next"]) == ([], None)
+    for odd in ("%ff", "%00", "%ed%a0%80", "msg_" + "0" * 5000):
+        for verb, path in (("GET", ""), ("DELETE", ""), ("POST", "/deliver")):
+            status, told = served.ask(verb, f"/api/v1/messages/{odd}{path}")
+            assert (status, told["code"]) == (404, "message.not_found"), (verb, odd)
     assert served.ask("GET", "/api/v1/quarantine?actor=nobody")[1]["code"] == "actor.not_found"
     assert served.ask("GET", "/api/v1/messages/msg_none")[1]["code"] == "message.not_found"
     told = served.ask("POST", "/api/v1/messages/msg_none/deliver", b'{"too": 1}')[1]

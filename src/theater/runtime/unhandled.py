@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, get_args
 
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 from theater import limits
 from theater.chain import shapes
 from theater.clock import Clock
-from theater.errors import NotFound
+from theater.errors import JournalFailed, NotFound
 from theater.journal.port import Journal, Unhandled, UnhandledTotals
 from theater.journal.records import CountDropped, Message, Settle, Step, UnhandledState
 from theater.runtime.actor import Actor
@@ -30,6 +31,8 @@ from theater.runtime.router import Router
 log = logging.getLogger(__name__)
 
 UNHANDLED: Final = get_args(UnhandledState)
+NUMBER_MAX: Final = 2**63 - 1
+"""The highest that a journal could give."""
 
 CALL_ENDS: Final = frozenset(get_args(shapes.ErrorKind))
 """The reasons that are the ends of calls; all others begin with what they are about and a dot."""
@@ -83,6 +86,7 @@ class UnhandledMessages:
     ) -> UnhandledPage:
         """At most `limit` messages of a state, those numbered above `after`."""
         limit = max(1, min(limit, limits.UNHANDLED_PAGE_MAX))
+        after = max(0, min(after, NUMBER_MAX))
         found = self._journal.unhandled(state, receiver, after=after, limit=limit + 1)
         further = found[limit - 1].number if len(found) > limit else None
         return UnhandledPage(found[:limit], further, self._journal.unhandled_totals(state))
@@ -132,10 +136,13 @@ class UnhandledMessages:
         """Drop the oldest messages beyond the bounds, so many at a time, and say so in the log."""
         if self._journal.durable() < self._trimmed:
             return
-        for bounds in _bounds():
-            excess = self._excess(bounds, now_us)
-            if not excess:
-                continue
+        with suppress(JournalFailed):  # the node stops, and says so elsewhere
+            for bounds in _bounds():
+                self._trim(bounds, now_us)
+
+    def _trim(self, bounds: _Bounds, now_us: int) -> None:
+        excess = self._excess(bounds, now_us)
+        if excess:
             self._trimmed = self._drop(bounds.state, [each.message.id for each in excess])
             log.warning(
                 "dropped %d %s, the oldest, from %s to %s: a node keeps at most %d, of %d bytes "

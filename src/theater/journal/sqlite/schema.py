@@ -143,9 +143,10 @@ CREATE TABLE IF NOT EXISTS labels (
 """
 
 LAY_DOWN: Final = """INSERT INTO unhandled (message, receiver, state, bytes, at_us)
-    SELECT id, receiver, state, length(body), NULL FROM messages
+    SELECT id, receiver, state, length(body), unixepoch() * 1000000 FROM messages
     WHERE state IN ('dead', 'aside') ORDER BY position, id"""
-"""What the table is filled with where it was not there: a directory of an earlier version."""
+"""What the table is filled with where it was not there: a directory of an earlier version, which
+kept no times. Their age counts from now on."""
 
 
 def place(number: int, seq: int) -> int:
