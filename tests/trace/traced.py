@@ -9,13 +9,17 @@ from __future__ import annotations
 import sys
 from concurrent.futures import Future
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 
 import theater.journal.sqlite.journal as journal
 from theater.cli.program import theater as command
+from theater.journal.port import Journal
+from theater.runtime import futures
 from theater.runtime.execution import Execution
-from theater.runtime.node import Node
+
+T = TypeVar("T")
 
 
 def _careless() -> None:
@@ -30,10 +34,10 @@ def _careless() -> None:
 
 
 def _hasty() -> None:
-    def complete(_node: Node, future: Future[object], value: object, _number: int) -> None:
+    def complete(_journal: Journal, future: Future[T], value: T, _number: int) -> None:
         future.set_result(value)
 
-    Node._complete = complete
+    futures.complete = complete
 
 
 def _eager() -> None:
