@@ -1,4 +1,5 @@
-"""The clients of the kill test: each one after the other sends, asks, starts and stops, with keys.
+"""The clients of the kill test: each one after the other sends, asks, starts, pauses, restarts and
+stops, with keys.
 
 Whatever happens to the server, a client asks again with the same key until it is told. What it was
 told it writes down, synced, before it goes on.
@@ -142,6 +143,23 @@ class Patron:
         self.note(key, "start", actor, name)
         return actor
 
+    def pause(self, key: str, actor: str) -> None:
+        status = self.insist(lambda client: client.pause(actor).status)
+        assert status == "paused"
+        self.note(key, "pause", actor, status)
+
+    def resume(self, key: str, actor: str) -> None:
+        status = self.insist(lambda client: client.resume(actor).status)
+        assert status == "running"
+        self.note(key, "resume", actor, status)
+
+    def restart(self, key: str, actor: str, *, keep_state: bool) -> None:
+        status = self.insist(
+            lambda client: client.restart(actor, keep_state=keep_state, key=key).status
+        )
+        assert status == "running"
+        self.note(key, "restart", actor, status)
+
     def stop(self, key: str, actor: str) -> None:
         status = self.insist(lambda client: client.stop(actor).status)
         self.note(key, "stop", actor, status)
@@ -212,11 +230,18 @@ class Round:
         return json.dumps(job).encode()
 
     def _visit(self, key: str) -> None:
-        """An actor that lives for two messages."""
+        """An actor that lives for five messages, through a pause and two restarts."""
         patron = self._patron
         visitor = patron.start(f"{key}-start", guest("counter"), f"visitor {key}", PLAIN)
-        for number in (b"1", b"2"):
-            assert patron.request(f"{key}-{number.decode()}", visitor, b"hello") == number
+        assert patron.request(f"{key}-1", visitor, b"hello") == b"1"
+        patron.pause(f"{key}-pause", visitor)
+        patron.send(f"{key}-2", visitor, b"wait")
+        patron.resume(f"{key}-resume", visitor)
+        assert patron.request(f"{key}-3", visitor, b"hello") == b"3"
+        patron.restart(f"{key}-renew", visitor, keep_state=True)
+        assert patron.request(f"{key}-4", visitor, b"hello") == b"4"
+        patron.restart(f"{key}-restart", visitor, keep_state=False)
+        assert patron.request(f"{key}-5", visitor, b"hello") == b"1"
         patron.stop(f"{key}-stop", visitor)
 
 

@@ -30,6 +30,13 @@ def test_an_actors_whole_life_in_json(shell: Shell) -> None:
     report = shell.json("verify", "life")
     assert (report["ok"], report["events"]) == (True, shell.json("inspect", "life")["events"])
     assert shell.json("replay", "life")["equal"]
+    assert shell.json("pause", "life")["status"] == "paused"
+    assert shell.json("status", "life")["status"] == "paused"
+    assert shell.json("resume", "life")["status"] == "running"
+    assert shell.json("restart", "life", "--keep-state")["status"] == "running"
+    assert shell.json("state", "life")["text"] == "2"
+    assert shell.json("restart", "life")["status"] == "running"
+    assert shell.json("state", "life")["text"] == "0"
     assert shell.json("stop", "life")["status"] == "stopped"
     assert shell.json("wait", actor["id"])["status"] == "stopped"
     assert actor["id"] not in [each["id"] for each in shell.json("list")]
@@ -51,6 +58,11 @@ def test_an_actors_whole_life_for_people(shell: Shell) -> None:
     assert "wasm-call" in shell.run("events", "people", "--format", "pretty").stdout
     assert "verifies" in shell.run("verify", "people").stdout
     assert "same head" in shell.run("replay", "people").stdout
+    assert "paused" in shell.run("pause", "people").stdout
+    assert "paused" in shell.run("list").stdout
+    assert "paused" in shell.run("inspect", "people").stdout
+    assert "running" in shell.run("resume", "people").stdout
+    assert "running" in shell.run("restart", "people").stdout
     assert "stopped" in shell.run("stop", "people", "--force").stdout
     assert shell.run("wait", actor).stdout == ""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import languages, poison, timers
+from tests.crash import languages, lives, poison, timers
 from tests.crash.scenario import Told, check, play
 from tests.crash.zygote import CRASHED, FINISHED
 from tests.runtime.languages import LANGUAGES
@@ -126,6 +126,29 @@ def test_a_process_that_ends_at_any_record_is_recovered_to_the_oracles_state(
         assert code == CRASHED or (code == FINISHED and number > records - 3)
         crashes += code == CRASHED
         recover_and_check(directory, zygote.cache)
+    assert crashes >= RECORDS_MIN
+
+
+def test_pauses_and_restarts_are_done_once_wherever_the_process_ends(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    (tmp_path / "undisturbed").mkdir()
+    assert zygote.run(tmp_path / "undisturbed", lives=True) == FINISHED
+    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
+    crashes = 0
+    for number in range(1, records + 1):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        crashes += zygote.run(directory, lives=True, point="committed", number=number) == CRASHED
+        told = Told(directory / "told")
+        before = told.all()
+        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
+        try:
+            lives.check(node, lives.play(node, told), told)
+        finally:
+            node.close()
+        after = told.all()
+        assert {each: after[each] for each in before} == before
     assert crashes >= RECORDS_MIN
 
 

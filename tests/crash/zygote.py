@@ -3,8 +3,9 @@
 Reads a JSON object a line: `data`, `told`, `cache`, and either `point` and `number` (end the
 process at that failpoint) or `cut_after` (lose the power after so many file operations); with
 `language`, `builds` and `instance_calls` the conversation with a guest in it is run instead, with
-`poison` that about a message which is set aside, with `timers` an actor that has some. Writes a
-JSON object a line: the child's exit `code`, and what it printed about an error.
+`poison` that about a message which is set aside, with `timers` an actor that has some, with
+`lives` actors that are paused and restarted. Writes a JSON object a line: the child's exit `code`,
+and what it printed about an error.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.crash import languages, poison, timers
+from tests.crash import languages, lives, poison, timers
 from tests.crash.scenario import Told, play
 from tests.runtime.actors import guest
 from theater.journal.port import Failpoint
@@ -59,6 +60,8 @@ def _run(order: dict[str, object]) -> int:
         languages.play(node, told, str(order["language"]), builds, calls)
     elif "poison" in order:
         poison.play(node, told)
+    elif "lives" in order:
+        lives.play(node, told)
     elif "timers" in order:
         timers.play(node, told)
     else:
@@ -68,7 +71,7 @@ def _run(order: dict[str, object]) -> int:
 
 
 def main() -> None:
-    for name in ("counter", "relay", "ending", "alarm"):
+    for name in ("counter", "relay", "ending", "alarm", "defer"):
         guest(name)
     for line in sys.stdin:
         order = json.loads(line)

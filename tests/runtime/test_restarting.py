@@ -183,6 +183,8 @@ def test_a_restart_with_a_known_key_is_done_once(stage: Theater) -> None:
     with pytest.raises(Conflict) as used:
         stage.node.restart(actor.id, key="a message's")
     assert used.value.code == "key.used"
+    stage.node.stop(actor.id).result(WAIT_S)
+    assert stage.node.restart(actor.id, key="once").result(WAIT_S).status == "stopped"
 
 
 def test_an_actor_whose_init_fails_in_a_restart_has_failed_and_may_be_restarted_again(

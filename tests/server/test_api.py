@@ -229,6 +229,29 @@ def test_stopping_twice_is_no_error_and_waiting_tells_of_the_end(served: Running
     assert (status, told["code"]) == (404, "actor.not_found")
 
 
+def test_an_actor_is_paused_resumed_and_restarted_once_for_a_key(served: Running) -> None:
+    actor = served.start("rested")
+    path = f"/api/v1/actors/{actor.id}"
+    for _ in range(2):
+        assert served.ask("POST", f"{path}/pause")[1]["status"] == "paused"
+    assert served.ask("POST", f"{path}/send", b"x")[0] == 202
+    shown = served.ask("GET", path)[1]
+    assert (shown["status"], shown["mailbox"]) == ("paused", 1)
+    assert served.ask("POST", f"{path}/resume")[1]["status"] == "running"
+    assert served.ask("POST", f"{path}/request", b"x") == (200, 2)
+    for _ in range(2):
+        status, told = served.ask("POST", f"{path}/restart", b"", {"Idempotency-Key": "again"})
+        assert (status, told["status"]) == (200, "running")
+        served.ask("POST", f"{path}/request", b"x")
+    assert served.ask("POST", f"{path}/restart", b'{"keep_state": true}')[0] == 200
+    assert served.ask("POST", f"{path}/request", b"x") == (200, 3)
+    assert served.ask("POST", f"{path}/restart", b'{"keep": 1}')[0] == 400
+    served.ask("POST", f"{path}/stop")
+    for verb in ("pause", "resume", "restart"):
+        status, told = served.ask("POST", f"{path}/{verb}")
+        assert (status, told["code"]) == (409, "actor.ended")
+
+
 def test_ended_actors_are_listed_when_asked_for(served: Running) -> None:
     actor = served.start("ended")
     served.ask("POST", f"/api/v1/actors/{actor.id}/stop")

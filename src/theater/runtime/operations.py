@@ -168,6 +168,9 @@ class Operations:
     def _revive(
         self, actor: str, move: OrderMove, key: str | None, future: Future[ActorInfo]
     ) -> None:
+        if self._known(actor, key):  # whatever has become of it since
+            self._tell_known(actor, future)
+            return
         ended = self._lives.wait(actor).result()  # it may be ending just now
         if ended.status != "failed":
             raise states.refusal(ended.status, move)
