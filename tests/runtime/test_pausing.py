@@ -145,17 +145,3 @@ def test_orders_are_bounded_and_a_closing_node_answers_them(stage: Theater) -> N
     stage.node.close()
     for each in waiting:
         assert isinstance(each.exception(WAIT_S), Unavailable)
-
-
-def test_a_stop_is_kept_over_the_end_of_the_process(stage: Theater) -> None:
-    actor = stage.start("loop", manifest("loop", deadline_ms=1_000))
-    stage.tell(actor, b"go")
-    until(lambda: stage.types(actor)[-1] == shapes.WASM_CALL, stage.node)
-    stage.node.stop(actor.id)
-    until(lambda: stage.node.info(actor.id).status == "stopping", stage.node)
-    with pytest.raises(Conflict) as stopping:
-        stage.node.pause(actor.id)
-    assert stopping.value.code == "actor.stopping"
-    stage.reopen()
-    assert stage.node.wait(actor.id).result(WAIT_S).status == "stopped"
-    assert stage.node.verify(actor.id).problem is None

@@ -108,6 +108,24 @@ def test_the_call_in_hand_is_killed_and_its_message_handled_again_uncounted(
     proven(stage, callee)
 
 
+def test_a_requester_is_restarted_while_its_callee_runs_on_its_thread(stage: Theater) -> None:
+    last = stage.start("defer")
+    callee = stage.start("relay", state=last.id.encode())
+    asker = stage.start("relay", state=callee.id.encode())
+    answer = stage.node.request(asker.id, b"?")
+    until(lambda: states(stage, last) == ["outstanding"], stage.node)
+    (first,) = stage.node.journal.messages(last.id)
+    stage.node.restart(asker.id, keep_state=True).result(WAIT_S)
+    until(lambda: stage.node.info(callee.id).mailbox == 1, stage.node)
+    stage.tell(last, b"too late for who was killed")
+    until(lambda: first not in stage.node.journal.messages(last.id), stage.node)
+    until(lambda: states(stage, last) == ["outstanding"], stage.node)
+    stage.tell(last, b"in time")
+    assert answer.result(WAIT_S) == b"in time"
+    for actor in (asker, callee, last):
+        proven(stage, actor)
+
+
 def test_a_call_that_computes_is_killed_for_a_restart(stage: Theater) -> None:
     actor = stage.start("loop", manifest("loop", deadline_ms=600_000))
     stage.tell(actor, b"go")
