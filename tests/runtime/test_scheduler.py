@@ -191,16 +191,21 @@ def test_a_clock_that_is_set_makes_no_delay_longer_and_no_period_come_twice(
     set_stage.prove(actor)
 
 
+@pytest.mark.parametrize("reopened", [False, True])
 @pytest.mark.parametrize("again", [False, True])
 def test_a_cron_time_comes_again_only_if_the_clock_was_wrong_by_hours(
-    set_stage: Theater, clock: SetClock, again: bool
+    set_stage: Theater, clock: SetClock, again: bool, reopened: bool
 ) -> None:
     clock.us = (datetime(2026, 11, 20, 11, 59, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
     actor = alarm(set_stage)
     tell(set_stage, actor, "c0 */2 * * *")
     clock.us += 2 * 60_000_000
     rings(set_stage, actor, "0 */2 * * *")
+    if reopened:
+        set_stage.node.close()
     clock.us -= (5 if again else 2) * HOUR_US
+    if reopened:
+        set_stage.reopen()
     quiet(set_stage, actor)
     for _ in range(2):
         clock.us += HOUR_US

@@ -44,7 +44,7 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
             journal.append((CloseWait(wait.id),))
     for timer in journal.timers():
         if timer.actor in router.actors:
-            services.scheduler.add(timer)
+            services.scheduler.restore(timer)
         elif timer.actor not in unreadable:
             journal.append((CancelTimer(timer.id),))
     messages = journal.living_messages()

@@ -129,11 +129,18 @@ class Scheduler:
 
     def add(self, timer: Timer) -> None:
         """Take in a timer whose record is queued."""
+        self._take_in(timer, set_back=False)
+
+    def restore(self, timer: Timer) -> None:
+        """Take in a timer that the journal holds; the clock may have been set since."""
+        self._take_in(timer, set_back=True)
+
+    def _take_in(self, timer: Timer, *, set_back: bool) -> None:
         with self._lock:
             added = _Set(timer)
             self._actors.setdefault(timer.actor, {})[timer.id] = added
             self._bytes += _size(timer)
-            self._plan(added)
+            self._plan(added, set_back=set_back)
             first = self._heap[0][2] is added
         if first:
             self._woken.set()
@@ -192,14 +199,17 @@ class Scheduler:
 
     # When
 
-    def _plan(self, planned: _Set) -> None:
-        """Put a timer into the heap, at the monotonic time at which it is due."""
-        planned.due_s = self._due_s(planned)
+    def _plan(self, planned: _Set, *, set_back: bool = False) -> None:
+        """Put a timer into the heap, at the monotonic time at which it is due.
+
+        `set_back` says that the wall clock may have been set back since the due time was computed.
+        """
+        planned.due_s = self._due_s(planned, set_back)
         heapq.heappush(self._heap, (planned.due_s, next(self._order), planned))
 
-    def _due_s(self, planned: _Set) -> float:
+    def _due_s(self, planned: _Set, set_back: bool) -> float:
         wall_us, timer = self._clock.wall_us(), planned.timer
-        if timer.kind == "cron":
+        if set_back and timer.kind == "cron" and timer.due_us - wall_us > CRON_BACK_US:
             fresh_us = cron.next_after(timer.cron, wall_us)
             if fresh_us is not None and timer.due_us - fresh_us > CRON_BACK_US:
                 timer = planned.timer = replace(timer, due_us=fresh_us)
@@ -226,10 +236,10 @@ class Scheduler:
         ahead_s = self._wall_ahead_s()
         if abs(ahead_s - self._ahead_s) <= CLOCK_SET_S:
             return
-        self._ahead_s = ahead_s
+        set_back, self._ahead_s = ahead_s < self._ahead_s, ahead_s
         for _, _, planned in self._heap:
             if not planned.removed:
-                due_s = self._due_s(planned)
+                due_s = self._due_s(planned, set_back)
                 cron_ = planned.timer.kind == "cron"
                 planned.due_s = due_s if cron_ else min(due_s, planned.due_s)
         self._heap = [(p.due_s, order, p) for _, order, p in self._heap if not p.removed]
