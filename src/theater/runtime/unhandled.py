@@ -208,7 +208,8 @@ class UnhandledMessages:
         actor = self._router.actors.get(wanted)
         if actor is None or actor.ended:
             raise NotFound(
-                f"actor {wanted[:80]} has ended; name a living one that is to have the message",
+                f"actor {wanted[:80]} does not live (any more); name one that does and is to have "
+                "the message",
                 code="actor.ended",
                 actor=wanted,
             )
