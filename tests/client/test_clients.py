@@ -148,7 +148,7 @@ def test_an_actors_whole_life(served: Running, kind: Any) -> None:
         assert client.resume(actor.id).status == "running"
         assert client.restart(actor.id, keep_state=True).status == "running"
         assert client.state(actor.id) == b"2"
-        assert [client.restart(actor.id, key="r").status for _ in range(2)] == ["running"] * 2
+        assert [client.restart(actor.id, key=actor.id).status for _ in range(2)] == ["running"] * 2
         assert client.state(actor.id) == b"0"
         assert len(list(client.events(actor.id, type="actor-restart"))) == 2
         with pytest.raises(TimedOut):
