@@ -226,8 +226,8 @@ def main():
         print(f"event {chain.seq} (hash {chain.hash.hex()}) does not follow: {bad.args[0]}: {bad.args[1]}")
         return 1
     except Exception as error:
-        print(f"not a file of a chain: {error!r}")
-        return 2
+        print(f"event {chain.seq} can't be read: {error!r}" if chain.seq else f"not a file of a chain: {error!r}")
+        return 1 if chain.seq else 2
     print(f"{chain.seq} events follow: {chain.full} checked in full, {chain.seq - chain.full} by digest only")
     print(f"head {chain.head.hex()}")
     print("complete" if chain.complete else "not complete: it may go on, or its end may have been cut off")

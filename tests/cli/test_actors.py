@@ -78,9 +78,11 @@ def test_messages_come_from_arguments_files_and_standard_input(shell: Shell) -> 
     assert told.index("from a file") < told.index("standard input") < told.index("an argument")
 
 
-@pytest.mark.parametrize("words", [[], ["x", "--file", "y"]])
-def test_a_message_is_given_in_one_way(shell: Shell, words: list[str]) -> None:
-    shell.run("send", "anyone", *words, code=2)
+@pytest.mark.parametrize(
+    ("words", "told"), [([], "Give the message"), (["x", "--file", "y"], "not both")]
+)
+def test_a_message_is_given_in_one_way(shell: Shell, words: list[str], told: str) -> None:
+    assert told in shell.run("send", "anyone", *words, code=2).stderr
 
 
 def test_an_id_can_come_from_a_pipe(shell: Shell) -> None:
@@ -112,6 +114,16 @@ def test_a_guests_error_is_told_in_its_words(shell: Shell) -> None:
     result = shell.run("request", "failing", "fail", code=1)
     assert result.stdout == ""
     assert "failed as it was asked to" in result.stderr
+    (event,) = shell.run("events", "failing", "--type", "wasm-error").stdout.splitlines()
+    assert "wasm-error  kind error  message failed as it was asked to  function " in event
+
+
+def test_what_a_guest_breaks_into_lines_can_not_be_taken_for_other_lines(shell: Shell) -> None:
+    shell.start("talkative")
+    shell.run("request", "talkative", "one\n2023-11-14 22:13:20  two\x1b[2J\n")
+    first, second = shell.run("logs", "talkative").stdout.splitlines()[-2:]
+    assert first.endswith("one")
+    assert second == " " * 21 + "2023-11-14 22:13:20  two\N{REPLACEMENT CHARACTER}[2J"
 
 
 def test_an_error_is_json_for_who_asked_for_json(shell: Shell) -> None:
@@ -278,3 +290,8 @@ def test_a_subscription_that_makes_no_sense_is_told_so(
     shell: Shell, words: list[str], code: int
 ) -> None:
     shell.run(*words, code=code, stdin="")
+
+
+def test_all_actors_and_some_are_not_asked_for_together(shell: Shell) -> None:
+    told = shell.run("subscribe", "--all", "somebody", code=2).stderr
+    assert "Name actors or say --all, not both." in told

@@ -184,6 +184,18 @@ def test_what_is_no_chain_is_said_to_be_none(wrong: bytes, tmp_path: Path) -> No
     assert (code, told.startswith("not a file of a chain")) == (2, True)
 
 
+def test_both_name_the_same_event_where_a_line_is_no_line_any_more(tmp_path: Path) -> None:
+    path = written(tmp_path, realistic(3), Form.JSONL)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[5] = lines[5].replace(b":", b";", 1)
+    path.write_bytes(b"".join(lines))
+    with path.open("rb") as file, pytest.raises(CodecError) as error:
+        verify(files.read(file))
+    assert error.value.facts["event"] == 5
+    code, told = run(path)
+    assert (code, told.startswith("event 5 can't be read: ")) == (1, True)
+
+
 @pytest.mark.parametrize("form", Form)
 def test_a_file_that_is_cut_off_inside_an_event_never_verifies(form: Form, tmp_path: Path) -> None:
     events = realistic(2)

@@ -22,7 +22,7 @@ _ACTOR_CHARS_MAX: Final = 1024
 class Seconds(click.FloatRange):
     """A number of seconds with both bounds, so that neither `inf` nor `nan` is one."""
 
-    name = "seconds"
+    name = "number of seconds"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -97,7 +97,9 @@ def connect(address: str | None, data_dir: Path | None) -> Client:
 
 def message_body(data: str | None, file: Path | None) -> bytes:
     """Return a message's bytes: an argument, a file's content, or standard input for `-`."""
-    if (data is None) == (file is None):
+    if data is not None and file is not None:
+        raise click.UsageError("Give the message as DATA or as --file, not both.")
+    if data is None and file is None:
         raise click.UsageError("Give the message as DATA, as --file, or as - from standard input.")
     if file is not None:
         return read_file(file, MESSAGE_BYTES_CEILING, "message")

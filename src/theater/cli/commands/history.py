@@ -23,7 +23,20 @@ from theater.client.calls import decoded
 from theater.protocol.history import EventLine, LogLine
 
 _TEXT_CHARS = 100
-_TOLD = ("function", "params", "input", "output", "result", "trap", "kind", "code", "why", "by")
+_TOLD = (  # what went wrong first: the rest may be cut off
+    "kind",
+    "code",
+    "message",
+    "function",
+    "params",
+    "input",
+    "output",
+    "result",
+    "trap",
+    "why",
+    "by",
+)
+_MARGIN = " " * len("2023-11-14 22:13:20  ")
 _COLOURS = {"log": None, "stdout": None, "stderr": "yellow"}
 
 
@@ -55,7 +68,7 @@ _COLOURS = {"log": None, "stdout": None, "stderr": "yellow"}
     help="One line each, everything spread out, or the lines of an exported chain.",
 )
 @on_server
-@as_json("the same as --format jsonl")
+@as_json("events, one a line,")
 def events(
     target: str,
     start: int,
@@ -121,10 +134,17 @@ def logs(
 
 
 def print_log_line(line: LogLine, write: Callable[[str], None] = click.echo) -> None:
-    """Write a line of a log for people."""
+    """Write a line of a log for people; what the guest broke into lines is set in below the first.
+
+    So no guest can write what looks like a line of another time or source.
+    """
     at = click.style(time_text(line.at), dim=True)
     source = "" if line.source == "log" else click.style(f" {line.source}", dim=True)
-    write(f"{at}{source}  {click.style(printable(line.text), fg=_COLOURS[line.source])}")
+    first, *more = line.text.rstrip("\n").split("\n")
+    colour = _COLOURS[line.source]
+    write(f"{at}{source}  {click.style(printable(first), fg=colour)}")
+    for each in more:
+        write(f"{_MARGIN}{click.style(printable(each), fg=colour)}")
 
 
 def compact(event: EventLine) -> str:
@@ -156,6 +176,7 @@ def _summary(data: object) -> str:
         f"{name} {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
         for name in _TOLD
         if (value := _readable(data.get(name))) not in (None, [])
+        and not (name == "message" and isinstance(value, dict))  # of a call: its ids, not its words
     ]
     text = printable("  ".join(told))
     return text if len(text) <= _TEXT_CHARS else text[: _TEXT_CHARS - 1] + "…"

@@ -22,7 +22,7 @@ from theater.cli.plain import printable
 
 
 @command(examples=["theater list", "theater list --all", "theater list --json | jq '.[].id'"])
-@click.option("--all", "ended", is_flag=True, help="Those that ended too.")
+@click.option("--all", "ended", is_flag=True, help="Those that ended too, and imported chains.")
 @on_server
 @as_json("the actors")
 def list_(ended: bool, address: str | None, data_dir: Path | None, as_json: bool) -> None:
@@ -86,7 +86,10 @@ def inspect(actor: str, address: str | None, data_dir: Path | None, as_json: boo
 @on_server
 @as_json("id and status")
 def status(actor: str, address: str | None, data_dir: Path | None, as_json: bool) -> None:
-    """Show an actor's status in one word: starting, running, paused, stopping, stopped, failed."""
+    """Show an actor's status in one word.
+
+    It is starting, running, paused, stopping, stopped or failed; imported if its chain is a file's.
+    """
     with connect(address, data_dir) as client:
         found = client.actor(actor)
     if as_json:

@@ -49,7 +49,7 @@ _ID_CHARS = 8
     help="One line each, everything spread out, or one JSON object a line.",
 )
 @on_server
-@as_json("the same as --format json")
+@as_json("events, one a line,")
 def subscribe(
     actors: tuple[str, ...],
     every: bool,
@@ -66,7 +66,9 @@ def subscribe(
     Goes on by itself when the server was started again.
     """
     named = _named(actors)
-    if every == bool(named):
+    if every and named:
+        raise click.UsageError("Name actors or say --all, not both.")
+    if not every and not named:
         raise click.UsageError(
             "Name actors, as arguments or on standard input with -, or say --all."
         )
