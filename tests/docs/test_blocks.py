@@ -49,12 +49,14 @@ class Why(Enum):
         "another check runs it, or as much as it has time for; here it is seen to be there"
     )
     MODEL = "needs a language model; `make demo` runs the same with one"
+    INSTALLS = "needs a package index; the environment of these tests was made in the same way"
     MINUTES = "takes minutes and measures nothing on a machine that runs tests"
     GRAMMAR = "not a program: a test compares its names with the code"
 
 
 NOT_RUN: dict[tuple[str, str], Why] = {
     ("README.md", "$ make demo"): Why.CHECKED_ELSEWHERE,
+    ("README.md", "$ python3 -m venv"): Why.INSTALLS,
     ("CONTRIBUTING.md", "$ make quick"): Why.CHECKED_ELSEWHERE,
     ("CONTRIBUTING.md", "$ python -m tests.chaos"): Why.CHECKED_ELSEWHERE,
     ("CONTRIBUTING.md", "$ python -m tests.engine.fire"): Why.CHECKED_ELSEWHERE,
