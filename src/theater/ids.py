@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 import uuid
+from hashlib import sha256
 from typing import Final
+
+PURPOSE_BYTES: Final = 6
 
 ACTOR_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TRACEPARENT: Final = re.compile(
@@ -25,6 +28,24 @@ def actor_id(source: bytes) -> str:
 def message_id(source: bytes) -> str:
     """Return `msg_` and 32 hexadecimal digits made of the first 16 bytes of `source`."""
     return "msg_" + source[:16].hex()
+
+
+def purpose(*parts: bytes) -> bytes:
+    """Return 6 bytes that stand for what a client asks for, out of all that it says of it."""
+    told = sha256(b"theater.purpose.v1")
+    for part in parts:
+        told.update(len(part).to_bytes(8, "big") + part)
+    return told.digest()[:PURPOSE_BYTES]
+
+
+def for_purpose(purpose: bytes, source: bytes) -> bytes:
+    """Return 16 bytes for an id that can be told to be for a purpose; `source` has 16 random ones."""
+    return purpose + source[PURPOSE_BYTES:16]
+
+
+def is_for(id_: str, purpose: bytes) -> bool:
+    """Whether an id, an actor's or a message's, was made for a purpose."""
+    return id_.rpartition("_")[2].replace("-", "").startswith(purpose.hex())
 
 
 def timer_id(source: bytes) -> str:

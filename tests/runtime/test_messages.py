@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.guests.components import built
-from tests.runtime.actors import WAIT_S, Theater, manifest, until
-from theater.errors import ActorFailed, NotFound, TheaterError, TimedOut, TooLarge
+from tests.runtime.actors import WAIT_S, Theater, guest, manifest, until
+from theater.errors import ActorFailed, Conflict, NotFound, TheaterError, TimedOut, TooLarge
 from theater.runtime.info import ActorInfo
 
 HANDLERS = "".join(
@@ -171,6 +172,41 @@ def test_a_message_above_its_bound_is_refused(stage: Theater) -> None:
     with pytest.raises(TooLarge):
         stage.node.send(small.id, bytes(101))
     assert stage.ask(small, bytes(100)) == b"1"
+
+
+def test_a_key_that_was_used_for_something_else_is_refused(stage: Theater) -> None:
+    one, two = stage.start("counter"), stage.start("counter")
+    sent = stage.node.send(one.id, b"a", key="k").result(WAIT_S)
+    assert stage.node.send(one.id, b"a", key="k").result(WAIT_S) == sent
+    wasm = stage.node.add_component(guest("counter"))
+    others: list[Callable[[], object]] = [
+        lambda: stage.node.send(one.id, b"b", key="k"),
+        lambda: stage.node.send(two.id, b"a", key="k"),
+        lambda: stage.node.request(one.id, b"a", key="k"),
+        lambda: stage.node.start(manifest("counter"), component=wasm, key="k").result(WAIT_S),
+        lambda: stage.node.restart(one.id, key="k").result(WAIT_S),
+    ]
+    for other in others:
+        with pytest.raises(Conflict) as raised:
+            other()
+        assert raised.value.code == "key.used"
+    assert stage.ask(one, b"x") == b"2"
+    assert stage.ask(two, b"x") == b"1"
+
+
+def test_a_start_with_a_known_key_is_the_same_start_or_none(stage: Theater) -> None:
+    wasm = stage.node.add_component(guest("counter"))
+
+    def start(**changed: object) -> str:
+        how: dict[str, Any] = {"component": wasm, "key": "s", **changed}
+        return stage.node.start(manifest("counter"), **how).result(WAIT_S).id
+
+    first = start()
+    assert start() == first
+    for changed in ({"name": "other"}, {"state": b"5"}, {"state": b""}):
+        with pytest.raises(Conflict):
+            start(**changed)
+    assert len(stage.node.list()) == 1
 
 
 def test_a_request_with_a_known_key_has_the_first_answer_again(stage: Theater) -> None:

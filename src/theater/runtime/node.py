@@ -127,7 +127,7 @@ class Node(Unhandling):
             journal,
             self._router,
             settings.clock,
-            lambda: ids.message_id(self._random(16)),
+            self._random,
             partial(load_program, self._services),
         )
         self._starters = ThreadPoolExecutor(STARTERS, "theater-starter")
@@ -286,16 +286,20 @@ class Node(Unhandling):
                 f"the initial state has {len(state)} bytes, at most {manifest.limits.state_bytes}",
                 code="state.too_large",
             )
-        actor_id = ids.actor_id(self._random(16))
+        name = name or manifest.name
+        purpose = ids.purpose(
+            b"start", component, manifest.text.encode(), name.encode(), *_maybe(state)
+        )
+        actor_id = ids.actor_id(ids.for_purpose(purpose, self._random(16)))
         self._saving.starting(actor_id, manifest)
         with self._lives.lock:
             self._lives.check()
-            kept = None if key is None else self.journal.key(key)
+            kept = None if key is None else self._router.known_key(key, purpose)
             if kept is not None:
                 started = not self._lives.join_start(kept.message, future)
             else:
                 actor, steps = self._new_actor(
-                    actor_id, manifest, component, name or manifest.name, grants, state, program
+                    actor_id, manifest, component, name, grants, state, program
                 )
                 if key is not None:
                     now = self._settings.clock.wall_us()
@@ -484,8 +488,12 @@ class Node(Unhandling):
         wait_ms: int | None = None,
     ) -> Message:
         now = self._settings.clock.wall_us()
+        source = self._random(16)
+        if key is not None:
+            purpose = ids.purpose(kind.encode(), actor.encode(), body)
+            source = ids.for_purpose(purpose, source)
         return Message(
-            id=ids.message_id(self._random(16)),
+            id=ids.message_id(source),
             receiver=actor,
             kind=kind,
             origin="client",
@@ -538,3 +546,7 @@ class Node(Unhandling):
         self._router.close(failure)
         self._feed.close(failure)
         self._lives.close(failure)
+
+
+def _maybe(state: bytes | None) -> tuple[bytes, ...]:
+    return () if state is None else (state,)

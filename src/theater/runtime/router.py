@@ -17,11 +17,11 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from theater import limits
+from theater import ids, limits
 from theater.clock import Clock
 from theater.errors import Conflict, NotFound, TheaterError, TimedOut, TooLarge, Unavailable
 from theater.handlers.port import HostCall, Waiting
-from theater.journal.port import Journal
+from theater.journal.port import Journal, KeptKey
 from theater.journal.records import (
     Answer,
     AnswerKey,
@@ -39,6 +39,11 @@ from theater.runtime.inline import InlineRun, InlineRuns, Moved
 from theater.runtime.kinds import KINDS
 from theater.runtime.mailbox import Budget, OnCancel, size_of
 from theater.runtime.waits import Asking, Wait, Waits
+
+
+def purpose_of(message: Message) -> bytes:
+    """What a client's message is for: to whom it says what, and whether it wants an answer."""
+    return ids.purpose(message.kind.encode(), message.receiver.encode(), message.body)
 
 
 class Schedule(Protocol):
@@ -133,25 +138,27 @@ class Router:
         """Journal a client's message and put it into its mailbox; returns its id and record number.
 
         With a key that is already known nothing is sent: the id is that of the first message.
+        Conflict if the key was used for something else.
         """
         if message.key is None:
             return message.id, self.enqueue(message, ())
         with self._keys_lock:
-            kept = self._journal.key(message.key)
+            kept = self.known_key(message.key, purpose_of(message))
             if kept is not None:
                 return kept.message, self._journal.appended()
             opened = OpenKey(message.key, message.id, self._clock.wall_us())
             return message.id, self.enqueue(message, (opened,))
 
     def put_anew(
-        self, build: Callable[[], tuple[Message, Step]], key: str | None
+        self, build: Callable[[], tuple[Message, Step]], key: str | None, purpose: bytes
     ) -> tuple[str, int]:
         """Put a message into its mailbox, in one record with the step that goes with it.
 
-        With a key that is already known `build` is not called: the id is that of the first message.
+        With a key that is already known `build` is not called: the id is that of the first message,
+        if it was for the same purpose.
         """
         with self._keys_lock:
-            kept = None if key is None else self._journal.key(key)
+            kept = None if key is None else self.known_key(key, purpose)
             if kept is not None:
                 return kept.message, self._journal.appended()
             message, step = build()
@@ -164,14 +171,14 @@ class Router:
         """Journal a client's request; the future has the answer once that is on disk.
 
         With a key that is already known the future has the first message's answer. Returns the id
-        of the message whose answer it is.
+        of the message whose answer it is. Conflict if the key was used for something else.
         """
         future: Future[bytes] = Future()
         if message.key is None:
             self._enqueue_expected(message, (), future)
             return message.id, future
         with self._keys_lock:
-            kept = self._journal.key(message.key)
+            kept = self.known_key(message.key, purpose_of(message))
             if kept is None:
                 opened = OpenKey(message.key, message.id, self._clock.wall_us())
                 self._enqueue_expected(message, (opened,), future)
@@ -181,6 +188,16 @@ class Router:
         if again is not None and again.answer is not None:
             self._clients.tell(kept.message, again.answer, self._journal.appended())
         return kept.message, future
+
+    def known_key(self, key: str, purpose: bytes) -> KeptKey | None:
+        """What a client's key was used for, None if it was not; Conflict if not for this purpose."""
+        kept = self._journal.key(key)
+        if kept is not None and not ids.is_for(kept.message, purpose):
+            raise Conflict(
+                "this Idempotency-Key was used for something else; a new message takes a new key",
+                code="key.used",
+            )
+        return kept
 
     def forget_client(self, message: str, future: Future[bytes]) -> bool:
         """Nobody waits for this future any more; False if its answer is on its way already."""

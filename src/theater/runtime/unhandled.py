@@ -17,7 +17,7 @@ from typing import Final, get_args
 
 from msgspec.structs import replace
 
-from theater import limits
+from theater import ids, limits
 from theater.chain import shapes
 from theater.clock import Clock
 from theater.errors import JournalFailed, NotFound
@@ -69,13 +69,13 @@ class UnhandledMessages:
         journal: Journal,
         router: Router,
         clock: Clock,
-        new_id: Callable[[], str],
+        random: Callable[[int], bytes],
         program: Callable[[Actor], Program],
     ) -> None:
         self._journal = journal
         self._router = router
         self._clock = clock
-        self._new_id = new_id
+        self._random = random
         self._program = program
         self._lock = threading.Lock()
         self._claimed: set[str] = set()
@@ -108,15 +108,16 @@ class UnhandledMessages:
         if kept is not None and kept.state in UNHANDLED:
             self._handler(kept, to)  # may have to compile, which nobody else should wait for
         claimed = False
+        purpose = ids.purpose(b"deliver", message.encode(), (to or "").encode())
 
         def build() -> tuple[Message, Step]:
             nonlocal claimed
             kept = self._claim(message)
             claimed = True
-            return self._again(kept, self._handler(kept, to)), Settle(message, "done")
+            return self._again(kept, self._handler(kept, to), purpose), Settle(message, "done")
 
         try:
-            sent, number = self._router.put_anew(build, key)
+            sent, number = self._router.put_anew(build, key, purpose)
         except BaseException:
             if claimed:
                 self._release([message])
@@ -222,13 +223,13 @@ class UnhandledMessages:
             )
         return actor
 
-    def _again(self, kept: Message, receiver: Actor) -> Message:
+    def _again(self, kept: Message, receiver: Actor, purpose: bytes) -> Message:
         """Return the message as a new one of the same origin. Nobody waits for its answer."""
         asks = kept.kind == "request"
         timeout_us = receiver.manifest.request_timeout_ms * 1000
         return replace(
             kept,
-            id=self._new_id(),
+            id=ids.message_id(ids.for_purpose(purpose, self._random(16))),
             receiver=receiver.id,
             position=self._router.position(),
             state="waiting",
