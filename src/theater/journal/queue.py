@@ -12,7 +12,7 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import TypeVar
 
@@ -225,20 +225,23 @@ class CommitQueue:
                 or self._is_full(0)
             ):
                 self._wait_for_records(JOURNAL_GATHER_RECORDS, JOURNAL_GATHER_MS / 1000)
-            return self._shift(records_max)
+            taken = self._shift(records_max)
+        return list(taken)
 
     def take_nowait(self, records_max: int) -> list[Entry]:
         with self._lock:
-            return self._shift(records_max)
+            taken = self._shift(records_max)
+        return list(taken)
 
     def committed(self, group: list[Entry], grown: dict[str, int]) -> None:
         """Announce that a group is durable, and the last seq of each chain that grew in it."""
         number = group[-1][0]
+        size = sum([entry[2] for entry in group])
         due = []
         with self._lock:
             self._durable = number
             self._groups += 1
-            self._bytes -= sum([entry[2] for entry in group])
+            self._bytes -= size
             self._forget(number)
             while self._waiting and self._waiting[0][0] <= number:
                 due.append(heapq.heappop(self._waiting)[2])
@@ -313,9 +316,13 @@ class CommitQueue:
         self._wake_at = _NEVER
         self._filled.notify()
 
-    def _shift(self, records_max: int) -> list[Entry]:
+    def _shift(self, records_max: int) -> Iterable[Entry]:
+        # Whoever appends waits meanwhile: a whole queue is taken away in one step.
         entries = self._entries
-        return [entries.popleft() for _ in range(min(records_max, len(entries)))]
+        if len(entries) <= records_max:
+            self._entries = deque()
+            return entries
+        return [entries.popleft() for _ in range(records_max)]
 
     def _remember(self, number: int, record: Record) -> None:
         for step in record:
