@@ -15,7 +15,7 @@ help:
 	@echo 'make test    every check: lint, format, types, layers, all tests'
 	@echo 'make quick   lint, types, layers and the fast tests (under a minute)'
 	@echo 'make fuzz    TARGET=cbor SECONDS=600: one reader against inputs that nobody would write'
-	@echo 'make bench   what it costs, next to floors and peers (under six minutes; ONLY=messages for one topic)'
+	@echo 'make bench   what it costs, next to floors and peers (two minutes; ONLY=messages for one topic)'
 	@echo 'make format  rewrite the code in the project'"'"'s format'
 	@echo 'make clean   remove the environment and all caches'
 

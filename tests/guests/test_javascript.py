@@ -21,8 +21,6 @@ from theater.values.types import Err, Ok
 
 pytestmark = pytest.mark.slow
 
-OTHER = "00000000-0000-4000-8000-000000000002"
-MESSAGES = "theater:simple/message-server-host"
 STORE = "theater:simple/store"
 LARGE = {"conformance-js": MEMORY_BYTES, "conformance-sm": 4 * MEMORY_BYTES}
 """The memory that a message of a megabyte needs; docs/javascript.md says so."""
@@ -78,13 +76,6 @@ def test_a_call_that_changes_nothing_returns_no_state(host: Host) -> None:
     outcome = outcome_of(host, "recall")
     assert isinstance(outcome, Returned)
     assert outcome.state is None
-
-
-def test_a_state_of_an_older_version_is_migrated(host: Host) -> None:
-    host.state = json.dumps({"v": 1, "self": ACTOR, "lines": ["old"]}).encode()
-    assert host.request({"do": "recall"}) == ["migrated from 1", "old"]
-    host.request({"do": "note", "text": "new"})
-    assert host.fields()["v"] == 2
 
 
 def test_an_error_at_the_start_is_the_actors_own(guests: Guests, name: str) -> None:
@@ -185,31 +176,6 @@ def test_an_interface_can_be_used_beside_the_sdk(host: Host) -> None:
     assert host.request({"do": "history"}) == ["wasm-call"]
 
 
-def test_messages_go_out_as_json_and_errors_come_back_with_their_code(host: Host) -> None:
-    host.send({"do": "tell", "actor": OTHER, "value": {"x": 1}})
-    assert host.asked_of("message-server-host/send") == [(OTHER, b'{"x":1}')]
-    host.functions = {f"{MESSAGES}/request": lambda actor, body: Ok(b'["heard", 7]')}
-    assert host.request({"do": "ask", "actor": OTHER, "value": 1}) == {"answer": ["heard", 7]}
-    host.functions = {f"{MESSAGES}/request": refused("actor.not_found: no such actor")}
-    assert host.request({"do": "ask", "actor": OTHER, "value": 1}) == {
-        "code": "actor.not_found",
-        "message": "no such actor",
-    }
-
-
-def test_a_deferred_request_is_answered_later_also_by_another_instance(host: Host) -> None:
-    assert host.request({"do": "defer"}, "request-7") is None
-    host.renew()
-    assert host.request({"do": "answer", "value": "now"}) == 1
-    assert host.asked_of("message-server-host/respond-to-request") == [("request-7", b'"now"')]
-
-
-def test_outstanding_requests_can_be_given_up(host: Host) -> None:
-    host.functions = {f"{MESSAGES}/list-outstanding-requests": lambda: ["a", "b"]}
-    assert host.request({"do": "give_up"}) == ["a", "b"]
-    assert host.asked_of("message-server-host/cancel-request") == [("a",), ("b",)]
-
-
 def test_channels_are_accepted_refused_and_used(host: Host) -> None:
     opened = host.callback("handle-channel-open", ("ch_1", b'"hi"'))
     assert isinstance(opened, Returned)
@@ -234,13 +200,6 @@ def test_an_actor_without_channel_hooks_refuses_channels(guests: Guests) -> None
     outcome = host.callback("handle-channel-open", ("ch_1", b"0"))
     assert isinstance(outcome, Returned)
     assert outcome.rest[0] == ({"accepted": False, "message": b"Counter takes no channels"},)
-
-
-def test_channels_are_opened_used_and_closed(host: Host) -> None:
-    host.functions = {f"{MESSAGES}/open-channel": lambda actor, body: Ok("ch_9")}
-    assert host.request({"do": "converse", "actor": OTHER, "value": 1}) == "ch_9"
-    assert host.asked_of("message-server-host/send-on-channel") == [("ch_9", b'"first"')]
-    assert host.asked_of("message-server-host/close-channel") == [("ch_9",)]
 
 
 def test_every_function_of_the_store_is_reached(host: Host) -> None:
@@ -498,13 +457,3 @@ def test_an_actor_knows_what_it_is_called_for_and_who_it_is(host: Host) -> None:
         "guest",
         None,
     ]
-
-
-def test_a_state_that_has_the_actors_id_from_earlier_is_read_and_written_without(
-    host: Host,
-) -> None:
-    host.state = json.dumps({"v": 2, "self": "somebody", "notes": ["old"]}).encode()
-    assert host.request({"do": "who"})[1] == ACTOR
-    assert host.request({"do": "note", "text": "new"}) == 2
-    assert host.fields()["notes"] == ["old", "new"]
-    assert "self" not in host.fields()
