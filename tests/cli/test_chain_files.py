@@ -189,7 +189,7 @@ def test_an_imported_chain_is_shown_like_an_actor_that_ended(shell: Shell, form:
         "against": "nothing",
     }
     shell.run("logs", name)
-    shell.run("wait", name)
+    shell.run("wait", name, code=1)
     assert "came as a file" in shell.run("state", name, code=3).stderr
     assert "came as a file" in shell.run("replay", name, code=3).stderr
     shell.run("send", name, "x", code=3)
@@ -202,6 +202,18 @@ def test_import_says_what_can_not_be_shown_without_content(shell: Shell) -> None
     result = shell.run("import", path)
     assert "imported" in result.stdout
     assert "state and replay don't" in result.stderr
+
+
+def test_an_imported_chain_has_no_end_to_wait_for(shell: Shell) -> None:
+    shell.run("import", put(shell.folder / "w.jsonl", stranger(204), Form.JSONL))
+    waited = shell.run("wait", "stranger-204", code=1)
+    assert "never ran here" in waited.stderr
+    assert not waited.stdout
+
+
+@pytest.mark.parametrize("command", ["verify", "replay", "events", "export"])
+def test_a_path_to_nothing_is_told_as_that(alone: Shell, command: str) -> None:
+    assert "there is no file ./none.jsonl" in alone.run(command, "./none.jsonl", code=2).stderr
 
 
 def test_import_reads_standard_input(shell: Shell) -> None:

@@ -19,9 +19,16 @@ def file_of(target: str) -> Path | None:
     Only a path or a name that ends like a chain file's: a file beside us that is called like an
     actor is not what was meant.
     """
+    must_exist(target)
     path = Path(target)
     spelled = os.sep in target or target.endswith(files.SUFFIXES)
     return path if spelled and path.is_file() else None
+
+
+def must_exist(target: str) -> None:
+    """Refuse what can only be meant as a file, and is none: an actor's name has no slash."""
+    if os.sep in target and not Path(target).exists():
+        raise UsageError(f"there is no file {target}", code="file.not_found")
 
 
 def chains_below(folder: Path) -> list[Path]:

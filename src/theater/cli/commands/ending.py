@@ -61,11 +61,13 @@ def stop(
 def leave_with_outcome(actor: ActorView, *, as_json: bool) -> NoReturn:
     """Print what an ended actor left, and end as it did."""
     outcome = actor.outcome
-    well = actor.status != "failed" if outcome is None else outcome.ok
+    well = actor.status not in ("failed", "imported") if outcome is None else outcome.ok
     if as_json:
         print_json(actor)
     elif outcome is not None and outcome.ok:
         write_bytes(outcome.body)
     elif outcome is not None:
         say(f"{actor.name} failed: {printable(outcome.body.decode('utf-8', 'replace'))}")
+    elif actor.status == "imported":
+        say(f"{printable(actor.name)} is an imported chain: it never ran here, and has no result")
     raise SystemExit(DONE if well else FAILED)

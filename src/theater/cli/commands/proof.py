@@ -12,7 +12,7 @@ from theater.chain import jsonl
 from theater.chain.event import Event
 from theater.chain.files import SUFFIXES
 from theater.chain.verify import Verifier
-from theater.cli.chain_files import chains_below, reading
+from theater.cli.chain_files import chains_below, must_exist, reading
 from theater.cli.command import command
 from theater.cli.exits import FAILED
 from theater.cli.options import as_json, connect, on_server
@@ -50,6 +50,7 @@ def verify(
     with --head, when its events are fetched and checked here.
     """
     trusted = None if head is None else _digest(head)
+    must_exist(target)
     path = Path(target)
     # A folder that has an actor's name and no chain in it is not what was meant.
     if path.is_dir() and (path.name != target or chains_below(path)):
@@ -86,6 +87,7 @@ def replay(
     Prints whether it reached the same head, or the first divergence. The component and the content
     that events refer to are the server's; of a file it must reach the head that the file has.
     """
+    must_exist(target)
     path = Path(target)
     expected: Event | None = None
     actor = target
