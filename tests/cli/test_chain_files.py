@@ -213,7 +213,7 @@ def test_an_imported_chain_has_no_end_to_wait_for(shell: Shell) -> None:
 
 @pytest.mark.parametrize("command", ["verify", "replay", "events", "export"])
 def test_a_path_to_nothing_is_told_as_that(alone: Shell, command: str) -> None:
-    assert "there is no file ./none.jsonl" in alone.run(command, "./none.jsonl", code=2).stderr
+    assert "there is no file ./none.jsonl" in alone.run(command, "./none.jsonl", code=3).stderr
 
 
 def test_import_reads_standard_input(shell: Shell) -> None:

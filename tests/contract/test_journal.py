@@ -103,7 +103,9 @@ def test_an_event_that_does_not_follow_its_chain_fails_the_journal(
         "twice": CreateActor(actor_row(0)),
     }[fault]
     told: list[BaseException] = []
+    all_told = threading.Event()
     journal.on_failure(told.append)
+    journal.on_failure(lambda _: all_told.set())
     before = journal.append((CreateActor(actor_row(9)),))
     number = journal.append((SetActor(A, deaths=3), bad))
     with pytest.raises(JournalFailed):
@@ -115,6 +117,7 @@ def test_an_event_that_does_not_follow_its_chain_fails_the_journal(
     assert row is not None
     assert (row.deaths, row.tip.seq) == (0, 1)
     assert journal.actor(actor_row(9).id) is not None
+    assert all_told.wait(WAIT_S)
     assert [type(error) for error in told] == [JournalFailed]
 
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from theater.chain import files
 from theater.chain.event import Event
-from theater.errors import UsageError
+from theater.errors import NotFound, UsageError
 
 
 def file_of(target: str) -> Path | None:
@@ -28,7 +28,7 @@ def file_of(target: str) -> Path | None:
 def must_exist(target: str) -> None:
     """Refuse what can only be meant as a file, and is none: an actor's name has no slash."""
     if os.sep in target and not Path(target).exists():
-        raise UsageError(f"there is no file {target}", code="file.not_found")
+        raise NotFound(f"there is no file {target}", code="file.not_found")
 
 
 def chains_below(folder: Path) -> list[Path]:
