@@ -30,22 +30,24 @@ def message_id(source: bytes) -> str:
     return "msg_" + source[:16].hex()
 
 
-def purpose(*parts: bytes) -> bytes:
-    """Return 6 bytes that stand for what a client asks for, out of all that it says of it."""
+def for_purpose(source: bytes, *parts: bytes) -> bytes:
+    """Return 16 bytes for an id of which can be told what it is for: all that a client says of it.
+
+    The first 6 stand for that, the others are random: those of `source`.
+    """
     told = sha256(b"theater.purpose.v1")
     for part in parts:
         told.update(len(part).to_bytes(8, "big") + part)
-    return told.digest()[:PURPOSE_BYTES]
+    return told.digest()[:PURPOSE_BYTES] + source[PURPOSE_BYTES:16]
 
 
-def for_purpose(purpose: bytes, source: bytes) -> bytes:
-    """Return 16 bytes for an id that can be told to be for a purpose; `source` has 16 random ones."""
-    return purpose + source[PURPOSE_BYTES:16]
+def same_purpose(one: str, other: str) -> bool:
+    """Whether two ids made by `for_purpose`, of actors or of messages, are for the same."""
+    return _purpose(one) == _purpose(other)
 
 
-def is_for(id_: str, purpose: bytes) -> bool:
-    """Whether an id, an actor's or a message's, was made for a purpose."""
-    return id_.rpartition("_")[2].replace("-", "").startswith(purpose.hex())
+def _purpose(id_: str) -> str:
+    return id_.rpartition("_")[2].replace("-", "")[: 2 * PURPOSE_BYTES]
 
 
 def timer_id(source: bytes) -> str:

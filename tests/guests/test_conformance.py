@@ -72,3 +72,12 @@ def test_a_state_that_has_the_actors_id_from_earlier_is_read_and_written_without
     assert host.request({"do": "note", "text": "new"}) == 2
     assert host.fields()["notes"] == ["old", "new"]
     assert "self" not in host.fields()
+
+
+@pytest.mark.parametrize("name", ["counter", "counter-js"])
+def test_an_actor_without_channel_hooks_refuses_channels(guests: Guests, name: str) -> None:
+    host = Host(guests.load(name))
+    host.init()
+    outcome = host.callback("handle-channel-open", ("ch_1", b"0"))
+    assert isinstance(outcome, Returned)
+    assert outcome.rest[0] == ({"accepted": False, "message": b"Counter takes no channels"},)

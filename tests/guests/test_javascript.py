@@ -194,14 +194,6 @@ def test_channels_are_accepted_refused_and_used(host: Host) -> None:
     assert host.asked_of("message-server-host/send-on-channel") == [("ch_1", b'{"echo":[1]}')]
 
 
-def test_an_actor_without_channel_hooks_refuses_channels(guests: Guests) -> None:
-    host = Host(guests.load("counter-js"))
-    host.init()
-    outcome = host.callback("handle-channel-open", ("ch_1", b"0"))
-    assert isinstance(outcome, Returned)
-    assert outcome.rest[0] == ({"accepted": False, "message": b"Counter takes no channels"},)
-
-
 def test_every_function_of_the_store_is_reached(host: Host) -> None:
     double = StoreDouble()
     host.functions = double.functions

@@ -287,14 +287,15 @@ class Node(Unhandling):
                 code="state.too_large",
             )
         name = name or manifest.name
-        purpose = ids.purpose(
-            b"start", component, manifest.text.encode(), name.encode(), *_maybe(state)
-        )
-        actor_id = ids.actor_id(ids.for_purpose(purpose, self._random(16)))
+        source = self._random(16)
+        if key is not None:
+            said = [b"start", component, manifest.text.encode(), name.encode()]
+            source = ids.for_purpose(source, *said, *([] if state is None else [state]))
+        actor_id = ids.actor_id(source)
         self._saving.starting(actor_id, manifest)
         with self._lives.lock:
             self._lives.check()
-            kept = None if key is None else self._router.known_key(key, purpose)
+            kept = None if key is None else self._router.known_key(key, actor_id)
             if kept is not None:
                 started = not self._lives.join_start(kept.message, future)
             else:
@@ -490,8 +491,7 @@ class Node(Unhandling):
         now = self._settings.clock.wall_us()
         source = self._random(16)
         if key is not None:
-            purpose = ids.purpose(kind.encode(), actor.encode(), body)
-            source = ids.for_purpose(purpose, source)
+            source = ids.for_purpose(source, kind.encode(), actor.encode(), body)
         return Message(
             id=ids.message_id(source),
             receiver=actor,
@@ -546,7 +546,3 @@ class Node(Unhandling):
         self._router.close(failure)
         self._feed.close(failure)
         self._lives.close(failure)
-
-
-def _maybe(state: bytes | None) -> tuple[bytes, ...]:
-    return () if state is None else (state,)

@@ -41,11 +41,6 @@ from theater.runtime.mailbox import Budget, OnCancel, size_of
 from theater.runtime.waits import Asking, Wait, Waits
 
 
-def purpose_of(message: Message) -> bytes:
-    """What a client's message is for: to whom it says what, and whether it wants an answer."""
-    return ids.purpose(message.kind.encode(), message.receiver.encode(), message.body)
-
-
 class Schedule(Protocol):
     """The dispatcher, as the router uses it."""
 
@@ -143,22 +138,22 @@ class Router:
         if message.key is None:
             return message.id, self.enqueue(message, ())
         with self._keys_lock:
-            kept = self.known_key(message.key, purpose_of(message))
+            kept = self.known_key(message.key, message.id)
             if kept is not None:
                 return kept.message, self._journal.appended()
             opened = OpenKey(message.key, message.id, self._clock.wall_us())
             return message.id, self.enqueue(message, (opened,))
 
     def put_anew(
-        self, build: Callable[[], tuple[Message, Step]], key: str | None, purpose: bytes
+        self, id_: str, build: Callable[[], tuple[Message, Step]], key: str | None
     ) -> tuple[str, int]:
-        """Put a message into its mailbox, in one record with the step that goes with it.
+        """Put a message of that id into its mailbox, in one record with the step that goes with it.
 
         With a key that is already known `build` is not called: the id is that of the first message,
         if it was for the same purpose.
         """
         with self._keys_lock:
-            kept = None if key is None else self.known_key(key, purpose)
+            kept = None if key is None else self.known_key(key, id_)
             if kept is not None:
                 return kept.message, self._journal.appended()
             message, step = build()
@@ -178,7 +173,7 @@ class Router:
             self._enqueue_expected(message, (), future)
             return message.id, future
         with self._keys_lock:
-            kept = self.known_key(message.key, purpose_of(message))
+            kept = self.known_key(message.key, message.id)
             if kept is None:
                 opened = OpenKey(message.key, message.id, self._clock.wall_us())
                 self._enqueue_expected(message, (opened,), future)
@@ -189,10 +184,10 @@ class Router:
             self._clients.tell(kept.message, again.answer, self._journal.appended())
         return kept.message, future
 
-    def known_key(self, key: str, purpose: bytes) -> KeptKey | None:
-        """What a client's key was used for, None if it was not; Conflict if not for this purpose."""
+    def known_key(self, key: str, id_: str) -> KeptKey | None:
+        """What a client's key was used for, None if it was not; Conflict if not for what `id_` is."""
         kept = self._journal.key(key)
-        if kept is not None and not ids.is_for(kept.message, purpose):
+        if kept is not None and not ids.same_purpose(kept.message, id_):
             raise Conflict(
                 "this Idempotency-Key was used for something else; a new message takes a new key",
                 code="key.used",

@@ -108,16 +108,17 @@ class UnhandledMessages:
         if kept is not None and kept.state in UNHANDLED:
             self._handler(kept, to)  # may have to compile, which nobody else should wait for
         claimed = False
-        purpose = ids.purpose(b"deliver", message.encode(), (to or "").encode())
+        said = b"deliver", message.encode(), (to or "").encode()
+        new = ids.message_id(ids.for_purpose(self._random(16), *said))
 
         def build() -> tuple[Message, Step]:
             nonlocal claimed
             kept = self._claim(message)
             claimed = True
-            return self._again(kept, self._handler(kept, to), purpose), Settle(message, "done")
+            return self._again(kept, self._handler(kept, to), new), Settle(message, "done")
 
         try:
-            sent, number = self._router.put_anew(build, key, purpose)
+            sent, number = self._router.put_anew(new, build, key)
         except BaseException:
             if claimed:
                 self._release([message])
@@ -223,13 +224,13 @@ class UnhandledMessages:
             )
         return actor
 
-    def _again(self, kept: Message, receiver: Actor, purpose: bytes) -> Message:
+    def _again(self, kept: Message, receiver: Actor, id_: str) -> Message:
         """Return the message as a new one of the same origin. Nobody waits for its answer."""
         asks = kept.kind == "request"
         timeout_us = receiver.manifest.request_timeout_ms * 1000
         return replace(
             kept,
-            id=ids.message_id(ids.for_purpose(purpose, self._random(16))),
+            id=id_,
             receiver=receiver.id,
             position=self._router.position(),
             state="waiting",
