@@ -1,13 +1,16 @@
-"""What can still change how a call ended after its guest has returned: bounds, and what handlers hold."""
+"""How a call ended: what can still change that after its guest has returned, and what is told of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from theater import limits
+from theater.chain import shapes
 from theater.engine import EndCall, Ended, Outcome, Returned
 from theater.handlers.port import HostCall
+from theater.journal.records import Answer, Message, Settle, Step
 from theater.manifest.model import Limits
+from theater.runtime.fate import Fate
 from theater.runtime.program import Program
 from theater.runtime.session import Session
 
@@ -56,3 +59,42 @@ def excess(outcome: Outcome, bounds: Limits) -> Outcome:
     if len(outcome.rest_cbor) > bounds.message_bytes + limits.INLINE_FIELD_BYTES_MAX:
         return Ended("result", None, f"the result is above {bounds.message_bytes} bytes")
     return outcome
+
+
+def follows(outcome: Outcome) -> bool:
+    """Whether an end is the guest's own doing, and not a fact from outside."""
+    return not isinstance(outcome, Ended) or (
+        outcome.kind not in shapes.NOT_REPRODUCIBLE and outcome.kind != "diverged"
+    )
+
+
+def settle_as(steps: Sequence[Step], fate: Fate, reason: str, at_us: int) -> Sequence[Step]:
+    """Return the steps with every message that they settle as done given this fate instead."""
+    if fate is Fate.ASIDE or fate is Fate.DEAD:
+        return [
+            Settle(step.message, fate.value, reason, at_us=at_us)
+            if isinstance(step, Settle)
+            else step
+            for step in steps
+        ]
+    return steps
+
+
+def is_request(message: Message | None) -> bool:
+    """Whether somebody may wait for an answer to the message in hand."""
+    return message is not None and message.kind == "request"
+
+
+def answer_of(message: Message | None, outcome: Returned) -> Answer | None:
+    """Return the answer that a request's result holds, None if it leaves it outstanding or is none."""
+    if message is None or message.kind != "request":
+        return None
+    answer = outcome.rest[0]
+    body = answer[0] if isinstance(answer, tuple) else answer
+    return Answer(True, body) if isinstance(body, bytes) else None
+
+
+def failure_text(actor: str, kind: str, code: str | None) -> str:
+    """Return what a requester is told of a call that ended badly."""
+    what = kind if code is None else f"{kind} ({code})"
+    return f"actor.failed: the call of actor {actor} ended with {what}"

@@ -22,8 +22,7 @@ from theater import ids, limits
 from theater.chain import shapes
 from theater.chain.event import Event
 from theater.chain.tip import Ref
-from theater.engine import EndCall, Ended, GuestError, Outcome, Returned, live_instances
-from theater.errors import IntegrityError, Unavailable
+from theater.engine import EndCall, Ended, GuestError, Outcome, Returned
 from theater.handlers.port import Waiting
 from theater.journal.records import (
     Answer,
@@ -38,12 +37,20 @@ from theater.manifest.model import Errors
 from theater.runtime.actor import Actor, LiveInstance, MovedCall
 from theater.runtime.answers import Place, clipped
 from theater.runtime.content import as_part, keep
-from theater.runtime.ending import excess, finish_call
+from theater.runtime.ending import (
+    answer_of,
+    excess,
+    failure_text,
+    finish_call,
+    follows,
+    is_request,
+    settle_as,
+)
 from theater.runtime.fate import Ending, Fate, counted, decide
 from theater.runtime.inline import Moved
+from theater.runtime.instances import drop_instance
 from theater.runtime.kinds import INIT
-from theater.runtime.program import Program
-from theater.runtime.residency import make_room
+from theater.runtime.leaving import leaving
 from theater.runtime.services import Services
 from theater.runtime.session import CallPlace, Session
 from theater.runtime.states import By, Move
@@ -188,7 +195,7 @@ class Execution:
                 raise Moved
             outcome = finish_call(program, session, outcome)
             left = session.finished()
-            if left is not None and _follows(outcome):
+            if left is not None and follows(outcome):
                 outcome = Ended("diverged", None, f"event {left.seq}, {left.type}, did not come")
             if session.resumed:
                 self.took_up(place.call)
@@ -262,8 +269,8 @@ class Execution:
         state_ref, state = self._state(outcome.state, before)
         salt = self._services.salt
         data = shapes.result(salt(), function, as_part(outcome.rest_cbor, salt, before), state_ref)
-        answer = _answer(message, outcome)
-        fate = decide(Ending(None, 0, answered=answer is not None or not _is_request(message)))
+        answer = answer_of(message, outcome)
+        fate = decide(Ending(None, 0, answered=answer is not None or not is_request(message)))
         if message is None or answer is None:
             after: tuple[Step, ...] = ()
             if message is not None:
@@ -329,7 +336,7 @@ class Execution:
         before = self._closing()
         notes, fails = self._notes(kind, text, fate, function)
         if fails:
-            before.extend(services.scheduler.take_off(actor.id))
+            before.extend(leaving(services, actor))
 
         def record(
             build: Callable[[Place | None], Sequence[Step]],
@@ -357,7 +364,7 @@ class Execution:
             record(lambda _: (Settle(message.id, "front", kind, again.attempt),))
             actor.mailbox.push_front(again)
         else:
-            error = text if kind == "error" else _failure_text(actor.id, kind, code)
+            error = text if kind == "error" else failure_text(actor.id, kind, code)
             services.router.conclude(message, Answer(False, error.encode()), record)
         if kind == "error" and actor.manifest.errors is Errors.FAIL:
             drop_instance(actor)
@@ -484,91 +491,6 @@ class Execution:
         return (SetActor(self.actor.id, shutdown=True, outcome=outcome),)
 
 
-def fresh_instance(services: Services, actor: Actor) -> LiveInstance:
-    """Return the instance that the next call goes to, a new one where the old one has served enough.
-
-    Unavailable if there is no room for another instance now, or the component can't be loaded now.
-    """
-    bounds = actor.manifest.limits
-    program = actor.program or load_program(services, actor)
-    actor.program = program
-    if actor.engine != program.engine_digest:
-        note_engine(services, actor, program)
-    live = actor.live
-    if live is not None and (
-        live.instance.dead
-        or live.instance.calls >= bounds.instance_calls
-        or live.instance.guest_ms >= limits.INSTANCE_GUEST_MS_MAX
-    ):
-        drop_instance(actor)
-        live = None
-    if live is None:
-        if live_instances() >= limits.LIVE_INSTANCES_MAX:
-            make_room(services.router.actors.values())
-        live = actor.live = LiveInstance(program.new_instance(bounds))
-    return live
-
-
-def load_program(services: Services, actor: Actor) -> Program:
-    """Return what an actor runs; Unavailable if its component can't be loaded now."""
-    try:
-        return services.program(actor)
-    except (OSError, IntegrityError) as error:
-        # Its file may come back, with a disk that was not there or from a backup. What the actor was
-        # and what waits for it must not be given up before.
-        raise Unavailable(
-            f"the component of actor {actor.id} can't be loaded now: {error}",
-            code="component.unavailable",
-        ) from error
-
-
-def drop_instance(actor: Actor) -> None:
-    """Give an instance up; the next call has a new one."""
-    live, actor.live = actor.live, None
-    if live is not None:
-        live.instance.close()
-
-
-def _follows(outcome: Outcome) -> bool:
-    """Whether an end is the guest's own doing, and not a fact from outside."""
-    return not isinstance(outcome, Ended) or (
-        outcome.kind not in shapes.NOT_REPRODUCIBLE and outcome.kind != "diverged"
-    )
-
-
-def note_engine(services: Services, actor: Actor, program: Program) -> None:
-    """Record that the actor goes on under another engine, or other settings of it, than before."""
-    data = shapes.note(
-        services.salt(), "node", "the engine changed", {"engine": dict(program.engine)}
-    )
-    actor.record(shapes.ACTOR_ENGINE, data, (SetActor(actor.id, engine=program.engine_digest),))
-    actor.engine = program.engine_digest
-
-
-def settle_as(steps: Sequence[Step], fate: Fate, reason: str, at_us: int) -> Sequence[Step]:
-    """Return the steps with every message that they settle as done given this fate instead."""
-    if fate is Fate.ASIDE or fate is Fate.DEAD:
-        return [
-            Settle(step.message, fate.value, reason, at_us=at_us)
-            if isinstance(step, Settle)
-            else step
-            for step in steps
-        ]
-    return steps
-
-
-def _is_request(message: Message | None) -> bool:
-    return message is not None and message.kind == "request"
-
-
-def _answer(message: Message | None, outcome: Returned) -> Answer | None:
-    if message is None or message.kind != "request":
-        return None
-    answer = outcome.rest[0]
-    body = answer[0] if isinstance(answer, tuple) else answer
-    return Answer(True, body) if isinstance(body, bytes) else None
-
-
 def _recorded_form(message: Message) -> shapes.CallMessage:
     return shapes.CallMessage(
         message.id,
@@ -580,8 +502,3 @@ def _recorded_form(message: Message) -> shapes.CallMessage:
         message.trace,
         message.cause,
     )
-
-
-def _failure_text(actor: str, kind: str, code: str | None) -> str:
-    what = kind if code is None else f"{kind} ({code})"
-    return f"actor.failed: the call of actor {actor} ended with {what}"

@@ -19,9 +19,11 @@ from theater.journal.records import Answer, Message, Step
 from theater.runtime import states
 from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
-from theater.runtime.execution import CallEnd, Execution, fresh_instance
+from theater.runtime.execution import CallEnd, Execution
 from theater.runtime.inline import Moved
+from theater.runtime.instances import fresh_instance
 from theater.runtime.kinds import INIT, KINDS
+from theater.runtime.leaving import leaving
 from theater.runtime.orders import carry_out
 from theater.runtime.recovery import opened_function, take_up
 from theater.runtime.services import Services
@@ -232,7 +234,7 @@ def _end(
     _, number = actor.record(
         shapes.ACTOR_FAIL if move is Move.FAIL else shapes.ACTOR_STOP,
         shapes.note(services.salt(), by.value, why[:1000]),
-        services.scheduler.take_off(actor.id),
+        leaving(services, actor),
         move=move,
         by=by,
         outcome=outcome,

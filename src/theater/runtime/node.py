@@ -48,9 +48,9 @@ from theater.runtime.chain_saving import ChainSaving
 from theater.runtime.content import keep
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
-from theater.runtime.execution import load_program
 from theater.runtime.imports import Imports
 from theater.runtime.info import ActorInfo
+from theater.runtime.instances import load_program
 from theater.runtime.lifecycle import run_actor
 from theater.runtime.lives import Lives
 from theater.runtime.operations import Operations

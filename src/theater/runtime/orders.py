@@ -18,7 +18,8 @@ from theater.chain.tip import Ref
 from theater.errors import Conflict, JournalFailed, TheaterError
 from theater.journal.records import OpenKey, SetActor, Step
 from theater.runtime.actor import Actor
-from theater.runtime.execution import drop_instance
+from theater.runtime.instances import drop_instance
+from theater.runtime.leaving import leaving
 from theater.runtime.opening import RESTARTED, recorded_start
 from theater.runtime.services import Services
 from theater.runtime.states import By, Move
@@ -102,7 +103,7 @@ def record_restart(
         fields["state"] = None if initial is None else [*initial]
     before: list[Step] = [SetActor(actor.id, shutdown=False)]
     if move is Move.RESTART:
-        before.extend(services.scheduler.take_off(actor.id))
+        before.extend(leaving(services, actor))
     if key is not None:
         before.append(OpenKey(key, restart_of(actor.id), services.clock.wall_us()))
     data = shapes.note(services.salt(), By.OPERATOR.value, move.value, fields)

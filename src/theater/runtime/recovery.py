@@ -14,7 +14,8 @@ from theater.engine import Ended, Outcome
 from theater.errors import CodecError, IntegrityError, JournalFailed
 from theater.journal.records import SetActor
 from theater.runtime.actor import Actor, LiveInstance
-from theater.runtime.execution import CallEnd, Execution, fresh_instance
+from theater.runtime.execution import CallEnd, Execution
+from theater.runtime.instances import fresh_instance
 from theater.runtime.recorded import RecordedCall, Rerun, arguments_of, cut
 from theater.runtime.services import Services
 from theater.runtime.session import CallPlace
