@@ -10,15 +10,11 @@ import logging
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-import msgspec
-
 from theater import ids, limits
-from theater.chain import shapes
 from theater.chain.content import plain_digest
 from theater.errors import (
     TheaterError,
@@ -27,34 +23,25 @@ from theater.errors import (
     Unavailable,
     UsageError,
 )
-from theater.handlers.grant_types import GRANT_TYPES
 from theater.journal.port import Journal
 from theater.journal.records import (
-    ActorRow,
-    Append,
-    CreateActor,
     Keep,
     Message,
-    OpenKey,
-    Step,
 )
 from theater.journal.sqlite import SqliteJournal
-from theater.manifest import parse, wrong_name
-from theater.manifest.grants import as_map
+from theater.manifest import wrong_name
 from theater.manifest.model import Manifest
 from theater.runtime import futures, opening
 from theater.runtime.actor import Actor
+from theater.runtime.births import Births
 from theater.runtime.chain_saving import ChainSaving
-from theater.runtime.content import keep
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
 from theater.runtime.imports import Imports
 from theater.runtime.info import ActorInfo
 from theater.runtime.instances import load_program
-from theater.runtime.lifecycle import run_actor
 from theater.runtime.lives import Lives
 from theater.runtime.operations import Operations
-from theater.runtime.program import Program
 from theater.runtime.programs import Programs
 from theater.runtime.recovery import forgive_close
 from theater.runtime.registry import standard_handlers
@@ -63,11 +50,10 @@ from theater.runtime.router import Router
 from theater.runtime.scheduler import Scheduler
 from theater.runtime.services import Services
 from theater.runtime.settings import NodeSettings
-from theater.runtime.starting import digest_of, initial_state
+from theater.runtime.starting import digest_of
 from theater.runtime.timers import Timers
 from theater.runtime.unhandled import UnhandledMessages
 from theater.runtime.unhandling import Unhandling
-from theater.values import cbor
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -123,6 +109,9 @@ class Node(Unhandling):
         )
         self._timers = timers
         self._saving = ChainSaving(journal, data_dir, settings.chain_dirs, settings.chain_write)
+        self._births = Births(
+            self._services, self._lives, self._programs, self._saving, self.info, settings.batch
+        )
         self._unhandled = UnhandledMessages(
             journal,
             self._router,
@@ -137,10 +126,9 @@ class Node(Unhandling):
             self._timers,
             self._starters,
             self.info,
-            self._restored,
+            self._births.restored,
             self._when_revived,
         )
-        self._numbers = journal.next_number()
         self._swept = -1
         self._closed = False
         journal.on_failure(self._fail)
@@ -166,7 +154,7 @@ class Node(Unhandling):
         """Open a node over a journal that is open already; without `data_dir` it saves no files."""
         node = cls(journal, settings or NodeSettings(), data_dir)
         try:
-            opening.recover(node._services, node._restored)
+            opening.recover(node._services, node._births.restored)
             for actor in list(node._router.actors.values()):
                 if actor.status == "stopping":
                     node._operations.finish_stop(actor)
@@ -254,7 +242,7 @@ class Node(Unhandling):
 
         def run() -> None:
             try:
-                self._start(manifest, digest_of(component), name, state, key, future)
+                self._births.start(manifest, digest_of(component), name, state, key, future)
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
                 futures.fail(future, error)
 
@@ -267,121 +255,6 @@ class Node(Unhandling):
         except RuntimeError:
             raise Unavailable("this node is closing", code="node.closing") from None
         return future
-
-    def _start(
-        self,
-        manifest: Manifest,
-        component: bytes,
-        name: str | None,
-        state: bytes | None,
-        key: str | None,
-        future: Future[ActorInfo],
-    ) -> None:
-        self._saving.check(manifest)
-        program = self._programs.program(component, manifest)
-        grants = cbor.encode(as_map(self._programs.grants(manifest)))
-        state = initial_state(manifest, state)
-        if state is not None and len(state) > manifest.limits.state_bytes:
-            raise TooLarge(
-                f"the initial state has {len(state)} bytes, at most {manifest.limits.state_bytes}",
-                code="state.too_large",
-            )
-        name = name or manifest.name
-        source = self._random(16)
-        if key is not None:
-            said = [b"start", component, manifest.text.encode(), name.encode()]
-            source = ids.for_purpose(source, *said, *([] if state is None else [state]))
-        actor_id = ids.actor_id(source)
-        self._saving.starting(actor_id, manifest)
-        with self._lives.lock:
-            self._lives.check()
-            kept = None if key is None else self._router.known_key(key, actor_id)
-            if kept is not None:
-                started = not self._lives.join_start(kept.message, future)
-            else:
-                actor, steps = self._new_actor(
-                    actor_id, manifest, component, name, grants, state, program
-                )
-                if key is not None:
-                    now = self._settings.clock.wall_us()
-                    steps = (OpenKey(key, actor.id, now), *steps)
-                self.journal.append(steps)
-                # Only now may others see it: what a list tells is on disk when it was queued.
-                # Not if the journal failed on this very record.
-                self._lives.expect_start(actor.id, future)
-                self._router.actors[actor.id] = actor
-        if kept is None:
-            self._saving.started(actor)
-            self._router.wake(actor)
-        elif started:
-            self._lives.complete(future, self.info(kept.message), self.journal.appended())
-
-    def _new_actor(
-        self,
-        actor_id: str,
-        manifest: Manifest,
-        component: bytes,
-        name: str,
-        grants: bytes,
-        state: bytes | None,
-        program: Program,
-    ) -> tuple[Actor, tuple[Step, ...]]:
-        if len(self._router.actors) >= limits.ACTORS_MAX:
-            raise Unavailable(f"{limits.ACTORS_MAX} actors live already", code="actors.full")
-        keeps: list[Step] = []
-        salt = self._services.salt
-        manifest_ref = keep(manifest.text.encode(), salt(), keeps)
-        grants_ref = keep(grants, salt(), keeps)
-        state_ref = None if state is None else keep(state, salt(), keeps)
-        now = self._settings.clock.wall_us()
-        row = ActorRow(
-            actor_id,
-            name,
-            None,
-            self._numbers,
-            "starting",
-            component,
-            manifest_ref,
-            grants_ref,
-            manifest.path or "",
-            now,
-            engine=program.engine_digest,
-        )
-        self._numbers += 1
-        data = shapes.start(
-            self._services.salt(),
-            actor=actor_id,
-            name=name,
-            component=component,
-            manifest=manifest_ref,
-            grants=grants_ref,
-            limits=manifest.limits.as_map(),
-            engine=program.engine,
-            state=state_ref,
-        )
-        event, tip = opening.first_event(now, data, state_ref)
-        actor = self._restored(msgspec.structs.replace(row, tip=tip), manifest)
-        actor.program = program
-        return actor, (CreateActor(row), *keeps, Append(actor_id, event, tip))
-
-    def _restored(self, row: ActorRow, manifest: Manifest | None = None) -> Actor:
-        if manifest is None:
-            kept = self.journal.content(row.manifest[0])
-            assert kept is not None, "a manifest is kept with its actor"
-            manifest = parse(
-                kept[1].decode(), grant_types=GRANT_TYPES, path=row.manifest_path or None
-            )
-            manifest = replace(manifest, limits=opening.recorded_limits(self.journal, row.id))
-        return Actor(
-            row,
-            manifest,
-            self.journal,
-            self._settings.clock,
-            self._router.mailboxes,
-            self._dispatcher.blocking,
-            partial(run_actor, self._services),
-            self._settings.batch,
-        )
 
     def _later(self, seconds: float, actor: Actor) -> None:
         self._timers.after(seconds, lambda: self._router.wake(actor))
