@@ -25,6 +25,7 @@ from theater.runtime.content import keep
 from theater.runtime.info import ActorInfo
 from theater.runtime.lifecycle import run_actor
 from theater.runtime.lives import Lives
+from theater.runtime.outside import Outside
 from theater.runtime.program import Program
 from theater.runtime.programs import Programs
 from theater.runtime.services import Services
@@ -38,6 +39,7 @@ class Births:
     def __init__(
         self,
         services: Services,
+        outside: Outside,
         lives: Lives,
         programs: Programs,
         saving: ChainSaving,
@@ -48,6 +50,7 @@ class Births:
         self._journal: Final = services.journal
         self._router: Final = services.router
         self._clock: Final = services.clock
+        self._outside: Final = outside
         self._lives: Final = lives
         self._programs: Final = programs
         self._saving: Final = saving
@@ -86,7 +89,7 @@ class Births:
         self._saving.starting(actor_id, manifest)
         with self._lives.lock:
             self._lives.check()
-            kept = None if key is None else self._router.known_key(key, actor_id)
+            kept = None if key is None else self._outside.known_key(key, actor_id)
             if kept is not None:
                 started = not self._lives.join_start(kept.message, future)
             else:

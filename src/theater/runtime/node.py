@@ -42,6 +42,7 @@ from theater.runtime.info import ActorInfo
 from theater.runtime.instances import load_program
 from theater.runtime.lives import Lives
 from theater.runtime.operations import Operations
+from theater.runtime.outside import Outside
 from theater.runtime.programs import Programs
 from theater.runtime.recovery import forgive_close
 from theater.runtime.registry import standard_handlers
@@ -109,12 +110,20 @@ class Node(Unhandling):
         )
         self._timers = timers
         self._saving = ChainSaving(journal, data_dir, settings.chain_dirs, settings.chain_write)
+        self._outside = Outside(journal, router, settings.clock)
         self._births = Births(
-            self._services, self._lives, self._programs, self._saving, self.info, settings.batch
+            self._services,
+            self._outside,
+            self._lives,
+            self._programs,
+            self._saving,
+            self.info,
+            settings.batch,
         )
         self._unhandled = UnhandledMessages(
             journal,
             self._router,
+            self._outside,
             settings.clock,
             self._random,
             partial(load_program, self._services),
@@ -312,9 +321,7 @@ class Node(Unhandling):
         `trace` is a `traceparent` of W3C Trace Context; one that is malformed is left out.
         """
         future: Future[str] = Future()
-        sent, number = self._router.send_from_outside(
-            self._message("send", actor, body, key, trace)
-        )
+        sent, number = self._outside.send(self._message("send", actor, body, key, trace))
         self._lives.complete(future, sent, number)
         return future
 
@@ -335,20 +342,20 @@ class Node(Unhandling):
         receiver = self._router.living(actor)
         wait_ms = min(timeout_ms or receiver.manifest.request_timeout_ms, limits.WAIT_MS_MAX)
         message = self._message("request", actor, body, key, trace, wait_ms)
-        expected, future = self._router.request_from_outside(message)
+        expected, future = self._outside.request(message)
         # What waits for the time-out must not hold the message.
         late = partial(self._too_late, actor, expected, future, wait_ms)
         cancel = self._timers.after(wait_ms / 1000, late)
 
         def done(_: Future[bytes]) -> None:
             cancel()
-            self._router.forget_client(expected, future)  # the client may have cancelled it
+            self._outside.forget(expected, future)  # the client may have cancelled it
 
         future.add_done_callback(done)
         return future
 
     def _too_late(self, actor: str, message: str, future: Future[bytes], wait_ms: int) -> None:
-        if self._router.forget_client(message, future):
+        if self._outside.forget(message, future):
             text = f"actor {actor} did not answer within {wait_ms} ms"
             futures.fail(future, TimedOut(text, code="request.timed_out"))
 

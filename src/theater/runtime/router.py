@@ -11,23 +11,21 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
 from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from theater import ids, limits
+from theater import limits
 from theater.clock import Clock
 from theater.errors import Conflict, NotFound, TheaterError, TimedOut, TooLarge, Unavailable
 from theater.handlers.port import HostCall, Waiting
-from theater.journal.port import Journal, KeptKey
+from theater.journal.port import Journal
 from theater.journal.records import (
     Answer,
     AnswerKey,
     Enqueue,
     Message,
-    OpenKey,
     Settle,
     Step,
 )
@@ -65,14 +63,13 @@ class Router:
         self._journal: Final = journal
         self._dispatcher: Final = dispatcher
         self._clock: Final = clock
-        self._clients: Final = Clients(journal)
+        self.clients: Final = Clients(journal)
         self._opened_us: Final = clock.wall_us()
         self._last_us: int | None = None
         self._graph: Final = WaitGraph()
         self._inline: Final = InlineRuns(clock, later)
         self._positions = itertools.count(1)
         self._depth = threading.local()
-        self._keys_lock = threading.Lock()
 
     def start_positions_at(self, first: int) -> None:
         """Number the messages to come from `first` on."""
@@ -128,85 +125,6 @@ class Router:
     def position(self) -> int:
         """The next message's place in the order of all messages."""
         return next(self._positions)
-
-    def send_from_outside(self, message: Message) -> tuple[str, int]:
-        """Journal a client's message and put it into its mailbox; returns its id and record number.
-
-        With a key that is already known nothing is sent: the id is that of the first message.
-        Conflict if the key was used for something else.
-        """
-        if message.key is None:
-            return message.id, self.enqueue(message, ())
-        with self._keys_lock:
-            kept = self.known_key(message.key, message.id)
-            if kept is not None:
-                return kept.message, self._journal.appended()
-            opened = OpenKey(message.key, message.id, self._clock.wall_us())
-            return message.id, self.enqueue(message, (opened,))
-
-    def put_anew(
-        self, id_: str, build: Callable[[], tuple[Message, Step]], key: str | None
-    ) -> tuple[str, int]:
-        """Put a message of that id into its mailbox, in one record with the step that goes with it.
-
-        With a key that is already known `build` is not called: the id is that of the first message,
-        if it was for the same purpose.
-        """
-        with self._keys_lock:
-            kept = None if key is None else self.known_key(key, id_)
-            if kept is not None:
-                return kept.message, self._journal.appended()
-            message, step = build()
-            if key is None:
-                return message.id, self.enqueue(message, (step,))
-            opened = OpenKey(key, message.id, self._clock.wall_us())
-            return message.id, self.enqueue(message, (opened, step))
-
-    def request_from_outside(self, message: Message) -> tuple[str, Future[bytes]]:
-        """Journal a client's request; the future has the answer once that is on disk.
-
-        With a key that is already known the future has the first message's answer. Returns the id
-        of the message whose answer it is. Conflict if the key was used for something else.
-        """
-        future: Future[bytes] = Future()
-        if message.key is None:
-            self._enqueue_expected(message, (), future)
-            return message.id, future
-        with self._keys_lock:
-            kept = self.known_key(message.key, message.id)
-            if kept is None:
-                opened = OpenKey(message.key, message.id, self._clock.wall_us())
-                self._enqueue_expected(message, (opened,), future)
-                return message.id, future
-        self._clients.expect(kept.message, future)
-        again = self._journal.key(message.key)  # it may have been answered in between
-        if again is not None and again.answer is not None:
-            self._clients.tell(kept.message, again.answer, self._journal.appended())
-        return kept.message, future
-
-    def known_key(self, key: str, id_: str) -> KeptKey | None:
-        """What a client's key was used for, None if it was not; Conflict if not for what `id_` is."""
-        kept = self._journal.key(key)
-        if kept is not None and not ids.same_purpose(kept.message, id_):
-            raise Conflict(
-                "this Idempotency-Key was used for something else; a new message takes a new key",
-                code="key.used",
-            )
-        return kept
-
-    def forget_client(self, message: str, future: Future[bytes]) -> bool:
-        """Nobody waits for this future any more; False if its answer is on its way already."""
-        return self._clients.forget(message, future)
-
-    def _enqueue_expected(
-        self, message: Message, steps: Sequence[Step], future: Future[bytes]
-    ) -> None:
-        self._clients.expect(message.id, future)
-        try:
-            self.enqueue(message, steps)
-        except TheaterError:
-            self._clients.forget(message.id, future)
-            raise
 
     def enqueue(self, message: Message, steps: Sequence[Step]) -> int:
         """Put a message that nobody inside waits to send into its mailbox, in one record with `steps`.
@@ -417,7 +335,7 @@ class Router:
             return (AnswerKey(message.key, replace(answer, event=place)), done)
 
         _, number = record(steps)
-        self._clients.tell(message.id, answer, number)
+        self.clients.tell(message.id, answer, number)
 
     def _bytes_max(self, actor: str) -> int | None:
         found = self.actors.get(actor)
@@ -456,7 +374,7 @@ class Router:
             key = message.key
             call.step(lambda place: (AnswerKey(key, replace(answer, event=place)),))
         call.step(Settle(message.id, "done"))
-        call.after(lambda: self._clients.tell(message.id, answer, self._journal.appended()))
+        call.after(lambda: self.clients.tell(message.id, answer, self._journal.appended()))
 
     # Giving up
 
@@ -484,7 +402,7 @@ class Router:
                     steps = self._abandon(actor.id, message.id, "request.abandoned")
                     if steps:
                         self._journal.append(tuple(steps))
-            elif (message.deadline_us or now) < now and message.id not in self._clients:
+            elif (message.deadline_us or now) < now and message.id not in self.clients:
                 self._expire_client(actor, message)
 
     def _expire_client(self, actor: Actor, message: Message) -> None:
@@ -511,4 +429,4 @@ class Router:
 
     def close(self, error: TheaterError) -> None:
         """Tell everybody outside who waits, or will, that no answer comes from this process."""
-        self._clients.close(error)
+        self.clients.close(error)

@@ -25,6 +25,7 @@ from theater.journal.port import Journal, Unhandled, UnhandledTotals
 from theater.journal.records import CountDropped, Message, Settle, Step, UnhandledState
 from theater.runtime.actor import Actor
 from theater.runtime.kinds import KINDS
+from theater.runtime.outside import Outside
 from theater.runtime.program import Program
 from theater.runtime.router import Router
 
@@ -68,12 +69,14 @@ class UnhandledMessages:
         self,
         journal: Journal,
         router: Router,
+        outside: Outside,
         clock: Clock,
         random: Callable[[int], bytes],
         program: Callable[[Actor], Program],
     ) -> None:
         self._journal = journal
         self._router = router
+        self._outside = outside
         self._clock = clock
         self._random = random
         self._program = program
@@ -118,7 +121,7 @@ class UnhandledMessages:
             return self._again(kept, self._handler(kept, to), new), Settle(message, "done")
 
         try:
-            sent, number = self._router.put_anew(new, build, key)
+            sent, number = self._outside.put_anew(new, build, key)
         except BaseException:
             if claimed:
                 self._release([message])
