@@ -17,6 +17,8 @@ from theater.journal.records import (
     AnswerKey,
     Append,
     CancelTimer,
+    Channel,
+    CloseChannel,
     CloseWait,
     CreateActor,
     Enqueue,
@@ -24,6 +26,7 @@ from theater.journal.records import (
     GiveAnswer,
     Keep,
     NewStore,
+    OpenChannel,
     OpenKey,
     OpenWait,
     PutContent,
@@ -267,6 +270,18 @@ def test_a_timer_is_due_again_until_the_last_time(journal: Journal) -> None:
     journal.append((FireTimer("t1", 35), FireTimer("nothing", 5), CancelTimer("nothing")))
     settled(journal)
     assert list(journal.timers()) == []
+
+
+def test_a_channel_is_open_until_it_is_closed(journal: Journal) -> None:
+    ours, clients = Channel("ch_2", A, "b"), Channel("ch_1", None, A)
+    journal.append((OpenChannel(ours), Enqueue(message(0))))
+    journal.append((OpenChannel(clients),))
+    journal.append((OpenChannel(Channel("ch_3", A, "b")), CloseChannel("ch_3")))
+    settled(journal)
+    assert list(journal.channels()) == [clients, ours]
+    journal.append((CloseChannel("ch_2"), CloseChannel("nothing"), Enqueue(message(1))))
+    settled(journal)
+    assert list(journal.channels()) == [clients]
 
 
 def test_keys_are_forgotten_by_their_age(journal: Journal) -> None:

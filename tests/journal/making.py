@@ -18,6 +18,8 @@ from theater.journal.records import (
     AnswerKey,
     Append,
     CancelTimer,
+    Channel,
+    CloseChannel,
     CloseWait,
     CountDropped,
     CreateActor,
@@ -28,6 +30,7 @@ from theater.journal.records import (
     Keep,
     Message,
     NewStore,
+    OpenChannel,
     OpenKey,
     OpenWait,
     PutContent,
@@ -61,6 +64,7 @@ KINDS = (
     ),
     *("open_key", "answer_key", "forget_keys", "store", "put", "label", "unlabel"),
     *("set_timer", "set_timer", "fire_timer", "fire_timer", "cancel_timer"),
+    *("open_channel", "open_channel", "close_channel"),
 )
 
 
@@ -157,6 +161,10 @@ class Maker:
                 return FireTimer(f"timer-{a}", 10 + b if b else None)
             case "cancel_timer":
                 return CancelTimer(f"timer-{a}")
+            case "open_channel":
+                return OpenChannel(channel(a, b))
+            case "close_channel":
+                return CloseChannel(f"channel-{a}")
             case "open_key":
                 return OpenKey(f"key-{a}", f"message-{b}", b)
             case "answer_key":
@@ -183,6 +191,10 @@ def timer(a: int, b: int) -> Timer:
     if b % 2:
         return Timer(f"timer-{a}", actor, "cron", b, payload, cron="* * * * *")
     return Timer(f"timer-{a}", actor, "every", b, payload, span_us=1000 * b)
+
+
+def channel(a: int, b: int) -> Channel:
+    return Channel(f"channel-{a}", f"actor_{b:04x}" if b % 2 else None, f"actor_{a:04x}")
 
 
 def answer(number: int) -> Answer:
@@ -250,6 +262,7 @@ def picture(journal: Journal) -> dict[str, object]:
         "waits": list(journal.waits()),
         "timers": list(journal.timers()),
         "own timers": [list(journal.timers(owner)) for owner in owners],
+        "channels": list(journal.channels()),
         "keys": {f"key-{n}": journal.key(f"key-{n}") for n in range(6)},
         "stores": {owner: list(journal.stores_of(owner)) for owner in owners},
         "images": {f"store-{n}": journal.store_image(f"store-{n}") for n in range(6)},

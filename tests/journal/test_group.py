@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from tests.journal.making import Maker, actor_row, answer, message, timer
+from tests.journal.making import Maker, actor_row, answer, channel, message, timer
 from theater.journal.records import (
     Append,
+    CloseChannel,
     CloseWait,
     Enqueue,
     FireTimer,
     GiveAnswer,
+    OpenChannel,
     OpenWait,
     SetTimer,
     Settle,
@@ -49,6 +51,11 @@ def test_a_wait_that_is_over_is_not_written() -> None:
 def test_a_wait_from_before_is_deleted_when_it_is_over() -> None:
     group = group_of(GiveAnswer("w", answer(1)), CloseWait("w"), open_waits=frozenset({"w"}))
     assert (group.answers, group.waits_gone) == ({}, {"w"})
+
+
+def test_a_channel_that_is_over_is_not_written() -> None:
+    group = group_of(OpenChannel(channel(1, 2)), CloseChannel("channel-1"))
+    assert (group.channels, group.channels_gone) == ({}, {"channel-1"})
 
 
 def test_a_timer_that_is_over_is_not_written() -> None:

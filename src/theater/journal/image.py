@@ -2,7 +2,7 @@
 
 This is the meaning of the steps, written as plainly as possible. The memory journal is made of it,
 and the conformance suite holds the other backends against it. Steps about a message, a wait, a
-timer or a key that is not there have no effect; an event that does not follow its chain is a Conflict.
+timer, a channel or a key that is not there have no effect; an event that does not follow its chain is a Conflict.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from theater.journal.records import (
     AnswerKey,
     Append,
     CancelTimer,
+    Channel,
+    CloseChannel,
     CloseWait,
     CountDropped,
     CreateActor,
@@ -32,6 +34,7 @@ from theater.journal.records import (
     Keep,
     Message,
     NewStore,
+    OpenChannel,
     OpenKey,
     OpenWait,
     PutContent,
@@ -69,6 +72,7 @@ class Image:
         self.waits: dict[str, tuple[OpenWait, Answer | None]] = {}
         self.keys: dict[str, KeptKey] = {}
         self.timers: dict[str, Timer] = {}
+        self.channels: dict[str, Channel] = {}
         self.owners: dict[str, str] = {}
         self.store_contents: dict[str, dict[bytes, int]] = {}
         self.labels: dict[str, dict[str, tuple[bytes, ...]]] = {}
@@ -87,6 +91,7 @@ class Image:
         other.waits = dict(self.waits)
         other.keys = dict(self.keys)
         other.timers = dict(self.timers)
+        other.channels = dict(self.channels)
         other.owners = dict(self.owners)
         other.store_contents = {store: dict(kept) for store, kept in self.store_contents.items()}
         other.labels = {store: dict(labels) for store, labels in self.labels.items()}
@@ -147,6 +152,10 @@ class Image:
                     self._fire(timer, step.due_us)
             case CancelTimer():
                 self.timers.pop(step.timer, None)
+            case OpenChannel():
+                self.channels[step.channel.id] = step.channel
+            case CloseChannel():
+                self.channels.pop(step.channel, None)
             case NewStore():
                 self.owners.setdefault(step.store, step.owner)
             case PutContent():

@@ -32,6 +32,7 @@ from theater.journal.records import (
     ActorRow,
     Answer,
     Append,
+    Channel,
     ForgetKeys,
     Message,
     OpenWait,
@@ -229,6 +230,11 @@ class MemoryJournal:
                 if actor is None or timer.actor == actor
             ]
         return sorted(found, key=lambda timer: (timer.due_us, timer.id))
+
+    def channels(self) -> Sequence[Channel]:
+        with self._lock:
+            found = list(self._image.channels.values())
+        return sorted(found, key=lambda channel: channel.id)
 
     def key(self, key: str) -> KeptKey | None:
         queued = self._queue.queued_key(key)

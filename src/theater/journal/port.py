@@ -15,6 +15,7 @@ from theater.chain.event import Event
 from theater.journal.records import (
     ActorRow,
     Answer,
+    Channel,
     Message,
     OpenWait,
     Record,
@@ -196,6 +197,10 @@ class Journal(Protocol):
 
     def timers(self, actor: str | None = None) -> Sequence[Timer]:
         """Timers that are set, the one that is due first in front."""
+        ...
+
+    def channels(self) -> Sequence[Channel]:
+        """The channels that are open, in the order of their ids."""
         ...
 
     def key(self, key: str) -> KeptKey | None:

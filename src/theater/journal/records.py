@@ -12,6 +12,8 @@ order in which `append` was called. What belongs together is one record:
     {CloseWait, Append(host)}                     its answer
     {SetTimer | CancelTimer, Append(host)}        a timer that a call set or cancelled
     {FireTimer, Enqueue}                          a timer was due
+    {Append(wasm-result), OpenChannel, GiveAnswer, Enqueue, Settle}   a channel is accepted
+    {CloseChannel, Append(host | end), Enqueue…}  a channel is closed, by a call or by an end
     {Append(wasm-result | wasm-error), Keep(state), Answer, Settle}   the end of a call
 
 A backend applies steps in order and keeps their net effect; only chains and content keep history.
@@ -81,6 +83,14 @@ class Timer(msgspec.Struct, frozen=True, gc=False):
     span_us: int = 0
     cron: str = ""
     fired: int = 0
+
+
+class Channel(msgspec.Struct, frozen=True, gc=False):
+    """An open channel. `opener` and `acceptor` are actors' ids; None is a client of this process."""
+
+    id: str
+    opener: str | None
+    acceptor: str
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -252,6 +262,16 @@ class CancelTimer(msgspec.Struct, frozen=True, gc=False):
     timer: str
 
 
+class OpenChannel(msgspec.Struct, frozen=True, gc=False):
+    channel: Channel
+
+
+class CloseChannel(msgspec.Struct, frozen=True, gc=False):
+    """The channel is forgotten; what tells its participants is in the same record."""
+
+    channel: str
+
+
 class NewStore(msgspec.Struct, frozen=True, gc=False):
     store: str
     owner: str
@@ -291,6 +311,8 @@ Step = (
     | SetTimer
     | FireTimer
     | CancelTimer
+    | OpenChannel
+    | CloseChannel
     | NewStore
     | PutContent
     | SetLabel

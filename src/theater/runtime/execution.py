@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from hashlib import sha256
 from typing import Final, cast
 
@@ -335,8 +336,9 @@ class Execution:
         )
         before = self._closing()
         notes, fails = self._notes(kind, text, fate, function)
+        left = ExitStack()
         if fails:
-            before.extend(leaving(services, actor))
+            before.extend(left.enter_context(leaving(services, actor)))
 
         def record(
             build: Callable[[Place | None], Sequence[Step]],
@@ -357,15 +359,16 @@ class Execution:
             self._number = number
             return (event.seq, event.hash), number
 
-        if message is None:
-            record(lambda _: ())
-        elif fate is Fate.AGAIN:
-            again = replace(message, attempt=message.attempt + counted(kind))
-            record(lambda _: (Settle(message.id, "front", kind, again.attempt),))
-            actor.mailbox.push_front(again)
-        else:
-            error = text if kind == "error" else failure_text(actor.id, kind, code)
-            services.router.conclude(message, Answer(False, error.encode()), record)
+        with left:
+            if message is None:
+                record(lambda _: ())
+            elif fate is Fate.AGAIN:
+                again = replace(message, attempt=message.attempt + counted(kind))
+                record(lambda _: (Settle(message.id, "front", kind, again.attempt),))
+                actor.mailbox.push_front(again)
+            else:
+                error = text if kind == "error" else failure_text(actor.id, kind, code)
+                services.router.conclude(message, Answer(False, error.encode()), record)
         if kind == "error" and actor.manifest.errors is Errors.FAIL:
             drop_instance(actor)
         return CallEnd(function, fate, kind, text, self._number, fails)

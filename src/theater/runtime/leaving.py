@@ -1,15 +1,24 @@
 """What an actor leaves behind when it ends, or begins anew from its initial state.
 
-One place, because it belongs into the record of that move, whoever makes it.
+One place, because it belongs into the record of that move, whoever makes it. A context, because what
+others share with the actor must not change for them before that record is queued, nor be used by
+them while it is made.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from theater.journal.records import Step
 from theater.runtime.actor import Actor
 from theater.runtime.services import Services
 
 
-def leaving(services: Services, actor: Actor) -> list[Step]:
-    """Give up what an actor holds outside its chain; returns the steps for the record of the move."""
-    return [*services.scheduler.take_off(actor.id)]
+@contextmanager
+def leaving(services: Services, actor: Actor) -> Iterator[list[Step]]:
+    """Give up what an actor holds outside its chain.
+
+    Yields the steps for the record of the move, which is made before the context is left.
+    """
+    yield [*services.scheduler.take_off(actor.id)]

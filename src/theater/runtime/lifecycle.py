@@ -231,14 +231,15 @@ def fail_actor(services: Services, actor: Actor, text: str) -> None:
 def _end(
     services: Services, actor: Actor, move: Move, by: By, why: str, outcome: Answer | None
 ) -> None:
-    _, number = actor.record(
-        shapes.ACTOR_FAIL if move is Move.FAIL else shapes.ACTOR_STOP,
-        shapes.note(services.salt(), by.value, why[:1000]),
-        leaving(services, actor),
-        move=move,
-        by=by,
-        outcome=outcome,
-    )
+    with leaving(services, actor) as steps:
+        _, number = actor.record(
+            shapes.ACTOR_FAIL if move is Move.FAIL else shapes.ACTOR_STOP,
+            shapes.note(services.salt(), by.value, why[:1000]),
+            steps,
+            move=move,
+            by=by,
+            outcome=outcome,
+        )
     _clear(services, actor, number)
 
 

@@ -9,6 +9,7 @@ either, and is gone.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Literal
 
 import msgspec
@@ -102,14 +103,15 @@ def record_restart(
         state = initial
         fields["state"] = None if initial is None else [*initial]
     before: list[Step] = [SetActor(actor.id, shutdown=False)]
-    if move is Move.RESTART:
-        before.extend(leaving(services, actor))
     if key is not None:
         before.append(OpenKey(key, restart_of(actor.id), services.clock.wall_us()))
     data = shapes.note(services.salt(), By.OPERATOR.value, move.value, fields)
-    _, number = actor.record(
-        shapes.ACTOR_RESTART, data, before=before, state=state, move=move, by=By.OPERATOR
-    )
+    with ExitStack() as left:
+        if move is Move.RESTART:
+            before.extend(left.enter_context(leaving(services, actor)))
+        _, number = actor.record(
+            shapes.ACTOR_RESTART, data, before=before, state=state, move=move, by=By.OPERATOR
+        )
     return number
 
 

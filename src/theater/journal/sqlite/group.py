@@ -21,6 +21,8 @@ from theater.journal.records import (
     AnswerKey,
     Append,
     CancelTimer,
+    Channel,
+    CloseChannel,
     CloseWait,
     CountDropped,
     CreateActor,
@@ -32,6 +34,7 @@ from theater.journal.records import (
     Message,
     MessageState,
     NewStore,
+    OpenChannel,
     OpenKey,
     OpenWait,
     PutContent,
@@ -84,6 +87,8 @@ class Group:
         self.timers: dict[str, Timer] = {}
         self.timers_gone: set[str] = set()
         self.timers_fired: dict[str, tuple[int, int]] = {}
+        self.channels: dict[str, Channel] = {}
+        self.channels_gone: set[str] = set()
         self.stores: dict[str, str] = {}
         self.store_contents: dict[tuple[str, bytes], int] = {}
         self.labels: dict[tuple[str, str], tuple[bytes, ...]] = {}
@@ -177,6 +182,13 @@ class Group:
         self.timers_fired.pop(id_, None)
         self.timers_gone.add(id_)
 
+    def _open_channel(self, step: OpenChannel) -> None:
+        self.channels[step.channel.id] = step.channel
+
+    def _close_channel(self, step: CloseChannel) -> None:
+        self.channels.pop(step.channel, None)
+        self.channels_gone.add(step.channel)
+
     def _new_store(self, step: NewStore) -> None:
         self.stores.setdefault(step.store, step.owner)
 
@@ -258,6 +270,8 @@ _TAKE_IN: Final[dict[type[Step], Callable[[Group, Any], None]]] = {
     SetTimer: Group._set_timer,
     FireTimer: Group._fire_timer,
     CancelTimer: Group._cancel_timer,
+    OpenChannel: Group._open_channel,
+    CloseChannel: Group._close_channel,
     NewStore: Group._new_store,
     PutContent: Group._put_content,
     SetLabel: Group._set_label,

@@ -22,6 +22,7 @@ from theater.journal.queue import CommitQueue
 from theater.journal.records import (
     ActorRow,
     Answer,
+    Channel,
     ForgetKeys,
     Message,
     OpenWait,
@@ -202,6 +203,9 @@ class SqliteJournal:
 
     def timers(self, actor: str | None = None) -> Sequence[Timer]:
         return self._reader.timers(actor)
+
+    def channels(self) -> Sequence[Channel]:
+        return self._reader.channels()
 
     def key(self, key: str) -> KeptKey | None:
         queued = self._queue.queued_key(key)

@@ -20,6 +20,7 @@ from theater.journal.records import (
     ActorRow,
     ActorStatus,
     Answer,
+    Channel,
     Message,
     MessageState,
     OpenWait,
@@ -288,6 +289,10 @@ class Reader:
         return [
             Timer(*cast(tuple[str, str, TimerKind, int, bytes, int, str, int], row)) for row in rows
         ]
+
+    def channels(self) -> Sequence[Channel]:
+        rows = self._rows("SELECT id, opener, acceptor FROM channels ORDER BY id")
+        return [Channel(*cast(tuple[str, str | None, str], row)) for row in rows]
 
     def key(self, key: str) -> KeptKey | None:
         row = self._row(

@@ -115,6 +115,7 @@ class Writer:
             self._write_messages(group)
             self._write_waits(group)
             self._write_timers(group)
+            self._write_channels(group)
             self._write_keys(group)
             self._write_stores(group)
             self._pass("written", numbers)
@@ -242,6 +243,12 @@ class Writer:
                 "UPDATE timers SET due_us = ?, fired = fired + ? WHERE id = ?",
                 (due_us, times, id_),
             )
+
+    def _write_channels(self, group: Group) -> None:
+        connection = self._connection
+        with_list(connection, "DELETE FROM channels WHERE id IN", list(group.channels_gone))
+        rows = [(each.id, each.opener, each.acceptor) for each in group.channels.values()]
+        insert(connection, "INSERT OR REPLACE INTO channels", rows)
 
     def _write_keys(self, group: Group) -> None:
         connection = self._connection
