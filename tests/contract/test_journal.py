@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.contract.conftest import WAIT_S, A, Open, settled, with_chain
-from tests.journal.making import Maker, actor_row, answer, kept, message
+from tests.journal.making import Maker, actor_row, answer, kept, message, supervision
 from theater.chain.event import Event, make_event
 from theater.errors import IntegrityError, JournalFailed, TimedOut
 from theater.journal.port import Journal
@@ -32,6 +32,7 @@ from theater.journal.records import (
     PutContent,
     SetActor,
     SetLabel,
+    SetSupervision,
     SetTimer,
     Settle,
     Take,
@@ -307,6 +308,18 @@ def test_a_store_is_read_as_of_everything_appended(journal: Journal) -> None:
     assert image.labels == {"l": (two, one)}
     assert list(journal.stores_of(A)) == ["s"]
     assert journal.store_image("t") is None
+
+
+def test_what_a_supervisor_remembers_is_that_of_the_last_step(journal: Journal) -> None:
+    first, last, other = supervision(1, 5), supervision(1, 1), supervision(2, 3)
+    assert first.supervisor == last.supervisor != other.supervisor
+    for step in (first, last, other):
+        journal.append((step,))
+    settled(journal)
+    assert list(journal.supervision()) == [last, other]
+    journal.append((SetSupervision(last.supervisor),))
+    settled(journal)
+    assert list(journal.supervision()) == [other]
 
 
 def test_actors_are_listed_by_number_and_found_by_id_or_name(journal: Journal) -> None:

@@ -24,6 +24,7 @@ from theater.journal.records import (
     CountDropped,
     CreateActor,
     Enqueue,
+    Failure,
     FireTimer,
     ForgetKeys,
     GiveAnswer,
@@ -33,10 +34,12 @@ from theater.journal.records import (
     OpenChannel,
     OpenKey,
     OpenWait,
+    Planned,
     PutContent,
     Record,
     SetActor,
     SetLabel,
+    SetSupervision,
     SetTimer,
     Settle,
     Step,
@@ -65,6 +68,7 @@ KINDS = (
     *("open_key", "answer_key", "forget_keys", "store", "put", "label", "unlabel"),
     *("set_timer", "set_timer", "fire_timer", "fire_timer", "cancel_timer"),
     *("open_channel", "open_channel", "close_channel"),
+    *("supervision", "supervision"),
 )
 
 
@@ -180,6 +184,8 @@ class Maker:
                 return SetLabel(f"store-{a}", f"label-{b % 3}", digests)
             case "unlabel":
                 return SetLabel(f"store-{a}", f"label-{b % 3}", ())
+            case "supervision":
+                return supervision(a, b)
         raise AssertionError(kind)
 
     def _message(self, a: int) -> str:
@@ -195,6 +201,13 @@ def timer(a: int, b: int) -> Timer:
 
 def channel(a: int, b: int) -> Channel:
     return Channel(f"channel-{a}", f"actor_{b:04x}" if b % 2 else None, f"actor_{a:04x}")
+
+
+def supervision(a: int, b: int) -> SetSupervision:
+    failures = (Failure(b, None), Failure(a + b, f"message-{a}")) if b % 2 else ()
+    asides = ((f"actor_{b:04x}", b),) if b % 3 else ()
+    plan = (Planned(f"actor_{b:04x}", "init", f"why {b} \u2028"),) if b % 4 else ()
+    return SetSupervision(f"actor_{a:04x}", failures, asides, plan)
 
 
 def answer(number: int) -> Answer:
@@ -266,6 +279,7 @@ def picture(journal: Journal) -> dict[str, object]:
         "keys": {f"key-{n}": journal.key(f"key-{n}") for n in range(6)},
         "stores": {owner: list(journal.stores_of(owner)) for owner in owners},
         "images": {f"store-{n}": journal.store_image(f"store-{n}") for n in range(6)},
+        "supervision": list(journal.supervision()),
         "number": journal.next_number(),
     }
 

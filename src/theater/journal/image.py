@@ -41,6 +41,7 @@ from theater.journal.records import (
     Record,
     SetActor,
     SetLabel,
+    SetSupervision,
     SetTimer,
     Settle,
     Step,
@@ -76,6 +77,7 @@ class Image:
         self.owners: dict[str, str] = {}
         self.store_contents: dict[str, dict[bytes, int]] = {}
         self.labels: dict[str, dict[str, tuple[bytes, ...]]] = {}
+        self.supervision: dict[str, SetSupervision] = {}
 
     def copy(self) -> Image:
         """An image that changes on its own from now on."""
@@ -95,6 +97,7 @@ class Image:
         other.owners = dict(self.owners)
         other.store_contents = {store: dict(kept) for store, kept in self.store_contents.items()}
         other.labels = {store: dict(labels) for store, labels in self.labels.items()}
+        other.supervision = dict(self.supervision)
         return other
 
     def apply(self, record: Record) -> None:
@@ -166,6 +169,11 @@ class Image:
                     labels[step.label] = step.digests
                 else:
                     labels.pop(step.label, None)
+            case SetSupervision():
+                if step.is_empty:
+                    self.supervision.pop(step.supervisor, None)
+                else:
+                    self.supervision[step.supervisor] = step
             case _:
                 assert_never(step)
 

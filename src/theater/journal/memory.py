@@ -37,6 +37,7 @@ from theater.journal.records import (
     Message,
     OpenWait,
     Record,
+    SetSupervision,
     Timer,
     UnhandledState,
 )
@@ -235,6 +236,11 @@ class MemoryJournal:
         with self._lock:
             found = list(self._image.channels.values())
         return sorted(found, key=lambda channel: channel.id)
+
+    def supervision(self) -> Sequence[SetSupervision]:
+        with self._lock:
+            found = list(self._image.supervision.values())
+        return sorted(found, key=lambda each: each.supervisor)
 
     def key(self, key: str) -> KeptKey | None:
         queued = self._queue.queued_key(key)

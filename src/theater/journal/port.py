@@ -19,6 +19,7 @@ from theater.journal.records import (
     Message,
     OpenWait,
     Record,
+    SetSupervision,
     Timer,
     UnhandledState,
 )
@@ -201,6 +202,10 @@ class Journal(Protocol):
 
     def channels(self) -> Sequence[Channel]:
         """The channels that are open, in the order of their ids."""
+        ...
+
+    def supervision(self) -> Sequence[SetSupervision]:
+        """What supervisors remember of their children's ends, each as it was set last."""
         ...
 
     def key(self, key: str) -> KeptKey | None:

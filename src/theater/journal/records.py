@@ -15,6 +15,7 @@ order in which `append` was called. What belongs together is one record:
     {Append(wasm-result), OpenChannel, GiveAnswer, Enqueue, Settle}   a channel is accepted
     {CloseChannel, Append(host | end), Enqueue…}  a channel is closed, by a call or by an end
     {Append(wasm-result | wasm-error), Keep(state), Answer, Settle}   the end of a call
+    {Append(wasm-error), Settle, SetSupervision…}   the end of one that failed, and what is decided
 
 A backend applies steps in order and keeps their net effect; only chains and content keep history.
 Adding a kind of step is compatible; changing the meaning of one is not.
@@ -128,6 +129,27 @@ class ActorRow(msgspec.Struct, frozen=True, gc=False):
     engine: bytes = b""
     shutdown: bool = False
     outcome: Answer | None = None
+
+
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """A child's end that counts against its supervisor: when, microseconds, and with which message."""
+
+    at_us: int
+    message: str | None
+
+
+PlannedStep = Literal["restart", "init", "stop", "fail"]
+
+
+class Planned(msgspec.Struct, frozen=True, gc=False):
+    """What a supervisor decided for a child, and has not been done yet.
+
+    `init`: it was restarted from its initial state, and its `init` has not returned yet.
+    """
+
+    actor: str
+    step: PlannedStep
+    why: str
 
 
 # Steps
@@ -285,6 +307,24 @@ class PutContent(msgspec.Struct, frozen=True, gc=False):
     length: int
 
 
+class SetSupervision(msgspec.Struct, frozen=True, gc=False):
+    """All that a supervisor remembers of its children's ends; forgotten when there is nothing.
+
+    `supervisor` is an actor's id, or for what the node remembers of an actor that it supervises
+    itself, `node:` and that actor's id. `asides` counts, by child, messages set aside in a row.
+    """
+
+    supervisor: str
+    failures: tuple[Failure, ...] = ()
+    asides: tuple[tuple[str, int], ...] = ()
+    plan: tuple[Planned, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to remember."""
+        return not (self.failures or self.asides or self.plan)
+
+
 class SetLabel(msgspec.Struct, frozen=True, gc=False):
     """All references of a label, oldest first; none removes the label."""
 
@@ -316,6 +356,7 @@ Step = (
     | NewStore
     | PutContent
     | SetLabel
+    | SetSupervision
 )
 
 Record = tuple[Step, ...]

@@ -40,6 +40,7 @@ from theater.journal.records import (
     PutContent,
     SetActor,
     SetLabel,
+    SetSupervision,
     SetTimer,
     Settle,
     Step,
@@ -92,6 +93,7 @@ class Group:
         self.stores: dict[str, str] = {}
         self.store_contents: dict[tuple[str, bytes], int] = {}
         self.labels: dict[tuple[str, str], tuple[bytes, ...]] = {}
+        self.supervision: dict[str, SetSupervision] = {}
         self._open_before = open_waits
 
     def add_event(self, step: Append) -> None:
@@ -198,6 +200,9 @@ class Group:
     def _set_label(self, step: SetLabel) -> None:
         self.labels[step.store, step.label] = step.digests
 
+    def _set_supervision(self, step: SetSupervision) -> None:
+        self.supervision[step.supervisor] = step
+
     def _take(self, step: Take) -> None:
         message = step.message
         if message in self.messages_gone and message not in self.messages:
@@ -275,6 +280,7 @@ _TAKE_IN: Final[dict[type[Step], Callable[[Group, Any], None]]] = {
     NewStore: Group._new_store,
     PutContent: Group._put_content,
     SetLabel: Group._set_label,
+    SetSupervision: Group._set_supervision,
 }
 """How each kind of step is taken in; the conformance suite of journals misses none of them."""
 

@@ -27,6 +27,7 @@ from theater.journal.records import (
     Message,
     OpenWait,
     Record,
+    SetSupervision,
     Timer,
     UnhandledState,
 )
@@ -206,6 +207,9 @@ class SqliteJournal:
 
     def channels(self) -> Sequence[Channel]:
         return self._reader.channels()
+
+    def supervision(self) -> Sequence[SetSupervision]:
+        return self._reader.supervision()
 
     def key(self, key: str) -> KeptKey | None:
         queued = self._queue.queued_key(key)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 import apsw
+import msgspec
 
 from theater.chain.event import Event
 from theater.chain.tip import Tip
@@ -25,6 +26,7 @@ from theater.journal.records import (
     MessageState,
     OpenWait,
     OriginKind,
+    SetSupervision,
     Timer,
     TimerKind,
     UnhandledState,
@@ -61,6 +63,8 @@ UNHANDLED = """SELECT unhandled.number, at_us, bytes, messages.id, messages.rece
 WAITS = """SELECT id, actor, call, number, due_us, input_digest, ok, body, event_seq, event_hash
     FROM waits LEFT JOIN answers ON answers.wait = waits.id"""
 TIMERS = "SELECT id, actor, kind, due_us, payload, span_us, cron, fired FROM timers"
+
+_SUPERVISION = msgspec.json.Decoder(SetSupervision)
 
 Row: TypeAlias = "tuple[apsw.SQLiteValue, ...]"
 
@@ -293,6 +297,10 @@ class Reader:
     def channels(self) -> Sequence[Channel]:
         rows = self._rows("SELECT id, opener, acceptor FROM channels ORDER BY id")
         return [Channel(*cast(tuple[str, str | None, str], row)) for row in rows]
+
+    def supervision(self) -> Sequence[SetSupervision]:
+        rows = self._rows("SELECT kept FROM supervision ORDER BY supervisor")
+        return [_SUPERVISION.decode(cast(str, row[0])) for row in rows]
 
     def key(self, key: str) -> KeptKey | None:
         row = self._row(

@@ -4,7 +4,8 @@ Chains are in `runs`: rows in the order of writing, found by `place`, which hold
 and the seq of the run's first event in one integer. What changes with every call is in `tips`, so
 that the wide rows of `actors` are written when an actor starts and ends only. `unhandled` has a row
 for each dead letter and each message that was set aside, in the order in which they came to be so;
-triggers take it away with the message and keep the sums, so that nobody has to count.
+triggers take it away with the message and keep the sums, so that nobody has to count. A row of
+`supervision` is one small document, because nobody asks for a part of it.
 """
 
 from __future__ import annotations
@@ -143,6 +144,10 @@ CREATE TABLE IF NOT EXISTS store_contents (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS labels (
     store TEXT NOT NULL, label TEXT NOT NULL, digests BLOB NOT NULL, PRIMARY KEY (store, label)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS supervision (
+    supervisor TEXT NOT NULL PRIMARY KEY, kept TEXT NOT NULL
 ) STRICT;
 """
 

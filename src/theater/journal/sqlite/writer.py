@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import apsw
+import msgspec
 
 from theater.chain.tip import Tip
 from theater.errors import Conflict
@@ -118,6 +119,7 @@ class Writer:
             self._write_channels(group)
             self._write_keys(group)
             self._write_stores(group)
+            self._write_supervision(group)
             self._pass("written", numbers)
             connection.execute("COMMIT")
         except BaseException:
@@ -280,6 +282,17 @@ class Writer:
                 connection.execute(
                     "DELETE FROM labels WHERE store = ? AND label = ?", (store, label)
                 )
+
+    def _write_supervision(self, group: Group) -> None:
+        connection = self._connection
+        gone = [each.supervisor for each in group.supervision.values() if each.is_empty]
+        with_list(connection, "DELETE FROM supervision WHERE supervisor IN", gone)
+        kept = [
+            (each.supervisor, msgspec.json.encode(each).decode())
+            for each in group.supervision.values()
+            if not each.is_empty
+        ]
+        insert(connection, "INSERT OR REPLACE INTO supervision", kept)
 
 
 def _answer(answer: Answer | None) -> tuple[bool | None, bytes | None, int | None, bytes | None]:
