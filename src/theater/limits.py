@@ -103,6 +103,19 @@ WAIT_MS_MAX: Final = 24 * 3600 * 1000
 ORDERS_MAX: Final = 64
 """Orders of operators (pause, resume, restart) that wait at one actor for its call in hand."""
 
+UPDATE_CALLS: Final = 256
+"""How many of an actor's last calls an update is tried with, and up to those of one instance more."""
+
+UPDATE_CALLS_BETWEEN_MAX: Final = 64
+"""Calls that may come between that trial and the update: they are tried while the actor waits."""
+
+UPDATE_TRIES: Final = 5
+"""How often an update is tried again with more calls than that, before it is refused."""
+
+DIFFERENCE_BYTES_MAX: Final = MIB
+DIFFERENCE_CHARS_MAX: Final = 200
+"""Of a value that is not what was recorded: up to where it is read for people, and shown to them."""
+
 OUTSTANDING_MAX: Final = 10_000
 DEAD_LETTERS_MAX: Final = 100_000
 DEAD_LETTERS_BYTES_MAX: Final = GIB

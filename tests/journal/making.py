@@ -158,7 +158,15 @@ class Maker:
                 status = ("paused", "stopped", "failed", None)[b % 4]
                 outcome = answer(b) if b % 3 else None
                 engine = b"engine" if b % 5 else None
-                return SetActor(f"actor_{a:04x}", status, deaths=b, engine=engine, outcome=outcome)
+                component = bytes([b % 256]) * 32 if b % 7 == 0 else None
+                return SetActor(
+                    f"actor_{a:04x}",
+                    status,
+                    deaths=b,
+                    engine=engine,
+                    outcome=outcome,
+                    component=component,
+                )
             case "set_timer":
                 return SetTimer(timer(a, b))
             case "fire_timer":

@@ -22,6 +22,7 @@ shut down       -          stopped    -          stopped    -          -
 fail            failed     failed     failed     failed     -          -
 restart         -          starting   starting   -          -          starting
 keep            -          running    running    -          -          running
+update          -          running    running    -          -          running
 """
 MAKERS = {
     Move.STARTED: By.ACTOR,
@@ -33,6 +34,7 @@ MAKERS = {
     Move.FAIL: By.NODE,
     Move.RESTART: By.OPERATOR,
     Move.RENEW: By.OPERATOR,
+    Move.UPDATE: By.OPERATOR,
 }
 STATES: tuple[ActorStatus, ...] = get_args(ActorStatus)
 

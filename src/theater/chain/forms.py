@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from theater.chain.tip import Ref
 
@@ -123,3 +124,16 @@ class Note(msgspec.Struct, frozen=True):
 
 
 Form = Start | Call | Host | Intent | Result | Error | Note
+
+
+def changed_start(start: Start, note: Note) -> Start:
+    """Return what an actor is behind a note that changes what it was started as: an update's, say.
+
+    `parse` has checked the form of the fields.
+    """
+    changes: dict[str, object] = {}
+    for name in ("component", "manifest", "grants", "limits"):
+        if name in note.fields:
+            value = note.fields[name]
+            changes[name] = tuple(value) if isinstance(value, list) else value
+    return replace(start, **changes) if changes else start

@@ -277,6 +277,7 @@ def changed(row: ActorRow, step: SetActor) -> ActorRow:
         engine=row.engine if step.engine is None else step.engine,
         shutdown=row.shutdown if step.shutdown is None else step.shutdown,
         outcome=row.outcome if step.outcome is None else step.outcome,
+        component=row.component if step.component is None else step.component,
     )
 
 

@@ -168,6 +168,7 @@ class SetActor(msgspec.Struct, frozen=True, gc=False):
     engine: bytes | None = None
     shutdown: bool | None = None
     outcome: Answer | None = None
+    component: bytes | None = None
 
 
 class Append(msgspec.Struct, frozen=True, gc=False):

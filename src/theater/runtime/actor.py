@@ -128,7 +128,8 @@ class Actor:
         self.name: Final = row.name
         self.parent: Final = row.parent
         self.number: Final = row.number
-        self.component: Final = row.component
+        self.component = row.component
+        """The plain SHA-256 of what it runs; an update changes it."""
         self.manifest_ref: Final = row.manifest
         self.manifest_path: Final = row.manifest_path
         self.started_at: Final = row.started_at

@@ -15,6 +15,7 @@ import msgspec
 
 from theater.chain import sequence, shapes
 from theater.chain.event import ZERO_HASH, Event
+from theater.chain.forms import changed_start
 from theater.chain.scanner import Scanner, Source
 from theater.chain.verify import Verifier
 from theater.errors import CodecError, Conflict, IntegrityError
@@ -101,6 +102,10 @@ def scan(events: Iterable[Event], actor: str | None, named: str | None) -> Impor
                 # Behind a fork the chain is the branch's, under its own id.
                 branch = form.fields.get("actor")
                 said = branch if isinstance(branch, str) else said
+        elif event.type == shapes.ACTOR_UPDATE and start is not None:
+            form = shapes.parse(event.type, event.data)
+            assert isinstance(form, shapes.Note)
+            start = changed_start(start, form)
         if number % PLACE_EVENTS == 0:
             places.append(size)
         size += len(sequence.item(event))

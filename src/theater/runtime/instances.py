@@ -38,10 +38,13 @@ def fresh_instance(services: Services, actor: Actor) -> LiveInstance:
     return live
 
 
-def load_program(services: Services, actor: Actor) -> Program:
-    """Return what an actor runs; Unavailable if its component can't be loaded now."""
+def load_program(services: Services, actor: Actor, component: bytes | None = None) -> Program:
+    """Return what an actor runs, or would run with another component, by its digest.
+
+    Unavailable if it can't be loaded now.
+    """
     try:
-        return services.program(actor)
+        return services.program(actor, component or actor.component)
     except (OSError, IntegrityError) as error:
         # Its file may come back, with a disk that was not there or from a backup. What the actor was
         # and what waits for it must not be given up before.

@@ -55,6 +55,7 @@ from theater.runtime.starting import digest_of
 from theater.runtime.timers import Timers
 from theater.runtime.unhandled import UnhandledMessages
 from theater.runtime.unhandling import Unhandling
+from theater.runtime.updates import Updates
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -103,7 +104,7 @@ class Node(Unhandling):
             settings.clock,
             self._random,
             pool.piece,
-            lambda actor: self._programs.program(actor.component, actor.manifest),
+            lambda actor, component: self._programs.program(component, actor.manifest),
             self._lives.started,
             self._when_ended,
             lambda actor: self._later(RETRY_S, actor),
@@ -137,6 +138,9 @@ class Node(Unhandling):
             self.info,
             self._births.restored,
             self._when_revived,
+        )
+        self._updates = Updates(
+            self._services, self._lives, self._operations, self._births.restored
         )
         self._swept = -1
         self._closed = False
@@ -185,6 +189,7 @@ class Node(Unhandling):
         self._timers.close()
         self._services.scheduler.close()
         self._starters.shutdown(wait=False, cancel_futures=True)
+        self._updates.close()
         self._dispatcher.stop()
         closing = Unavailable("this node is closing; ask again later", code="node.closing")
         self._router.close(closing)
@@ -306,6 +311,19 @@ class Node(Unhandling):
         used before nothing is restarted again. Conflict for an actor that is stopping or stopped.
         """
         return self._operations.restart(actor, keep_state=keep_state, key=key)
+
+    def update(
+        self, actor: str, component: str, *, force: bool = False, key: str | None = None
+    ) -> Future[ActorInfo]:
+        """Have an actor go on with another component, by its SHA-256; also one that has failed.
+
+        Like a restart with `keep_state`, once the component has shown in a replay of the actor's
+        last calls that it behaves as the one before; Diverged with the first difference if it does
+        not, and nothing has changed then. `force` leaves that out. Denied for a component that
+        imports what the manifest doesn't grant; Unavailable (`update.busy`) for an actor that gets
+        on faster than it can be tried. With a `key` that was used before nothing is updated again.
+        """
+        return self._updates.update(actor, digest_of(component), force=force, key=key)
 
     def wait(self, actor: str) -> Future[ActorInfo]:
         """The future of the actor's end; NotFound for one that never was."""

@@ -1,4 +1,4 @@
-"""What operators do to actors: stop, pause, resume, restart.
+"""What operators do to actors: stop, pause, resume, restart; `updates` has the rest of an update.
 
 Here is decided whether it can be asked at all, and who is told; it is carried out by whoever has
 claimed the actor (lifecycle, orders). Only a failed actor is restarted here, because nobody has it.
@@ -22,10 +22,11 @@ from theater.runtime.info import ActorInfo, of_actor
 from theater.runtime.kinds import INIT
 from theater.runtime.lives import Lives
 from theater.runtime.opening import STEP_BACK, recorded_start
-from theater.runtime.orders import Order, OrderMove, record_restart, restart_of
+from theater.runtime.orders import Order, OrderMove, record_restart
 from theater.runtime.services import Services
 from theater.runtime.states import By, Move
 from theater.runtime.timers import Timers
+from theater.runtime.updating import update_ended
 
 
 class Operations:
@@ -97,26 +98,30 @@ class Operations:
         if found is not None and not found.ended:
             return self._order(actor, move, key)
         future: Future[ActorInfo] = Future()
+        order = self._order_for(future, move, key)
 
         def revive() -> None:
             try:
-                self._revive(actor, move, key, future)
+                self.revive(actor, order, future)
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
                 futures.fail(future, error)
 
         def given_up(job: Future[None]) -> None:
             if job.cancelled():
-                futures.fail(future, _closing())
+                futures.fail(future, closing())
 
         try:
             self._workers.submit(revive).add_done_callback(given_up)
         except RuntimeError:
-            raise _closing() from None
+            raise closing() from None
         return future
 
     def _order(self, actor: str, move: OrderMove, key: str | None = None) -> Future[ActorInfo]:
         future: Future[ActorInfo] = Future()
+        self.place(actor, self._order_for(future, move, key), future)
+        return future
 
+    def _order_for(self, future: Future[ActorInfo], move: OrderMove, key: str | None) -> Order:
         def done(found: Actor, number: int) -> None:
             if move is Move.RESTART:
                 self._expect_start(found, future)
@@ -126,25 +131,32 @@ class Operations:
         def failed(error: TheaterError) -> None:
             futures.fail(future, error)
 
-        order = Order(move, key, done, failed)
+        return Order(move, key, done, failed)
+
+    def place(self, actor: str, order: Order, future: Future[ActorInfo]) -> bool:
+        """Have an order carried out; False if that was done already under its key, which the future is
+        told then.
+
+        Conflict, and the order's functions are not called, where it can't be carried out.
+        """
         with self._lives.lock:
             self._lives.check()
-            known = self._known(actor, key)
+            known = self.known(order.key, order.stands_for(actor))
             found = None if known else self._router.actors.get(actor)
             if found is not None:
                 if found.status == "stopping":
-                    raise states.refusal(found.status, move)
+                    raise states.refusal(found.status, order.move)
                 found.order(order)
         if known:
-            self._tell_known(actor, future)
-            return future
+            self.tell_known(actor, future)
+            return False
         if found is None:
-            raise states.refusal(self._info(actor).status, move)
+            raise states.refusal(self._info(actor).status, order.move)
         running = found.running
         if running is not None and order.kills and running.gives_way():
             running.kill("killed")
         self._router.wake(found)
-        return future
+        return True
 
     def _expect_start(self, actor: Actor, future: Future[ActorInfo]) -> None:
         try:
@@ -152,29 +164,49 @@ class Operations:
         except TheaterError as error:
             futures.fail(future, error)  # the node closes; the next one calls the `init`
 
-    def _known(self, actor: str, key: str | None) -> bool:
-        """Whether a key was used for a restart of that actor; Conflict if for something else."""
+    def known(self, key: str | None, meant: str) -> bool:
+        """Whether a key was used for what is meant; Conflict if for something else."""
         kept = None if key is None else self._journal.key(key)
-        if kept is not None and kept.message != restart_of(actor):
+        if kept is not None and kept.message != meant:
             raise Conflict("this Idempotency-Key was used for something else", code="key.used")
         return kept is not None
 
-    def _tell_known(self, actor: str, future: Future[ActorInfo]) -> None:
+    def tell_known(self, actor: str, future: Future[ActorInfo]) -> None:
         if not self._lives.join_start(actor, future):
             self._lives.complete(future, self._info(actor), self._journal.appended())
 
     # Restarting what has failed
 
-    def _revive(
-        self, actor: str, move: OrderMove, key: str | None, future: Future[ActorInfo]
-    ) -> None:
-        if self._known(actor, key):  # whatever has become of it since
-            self._tell_known(actor, future)
-            return
-        ended = self._lives.wait(actor).result()  # it may be ending just now
-        if ended.status != "failed":
-            raise states.refusal(ended.status, move)
-        if move is Move.RENEW and not _initialised(self._journal.events, actor, ended.events):
+    def failed(self, actor: str, move: Move) -> ActorInfo | None:
+        """What is known of an actor that has failed, for a move out of that; None if it lives.
+
+        Conflict for one that was stopped. Waits for the disk.
+        """
+        with self._lives.lock:
+            found = self._router.actors.get(actor)
+            # It may be ending just now; whoever ends it tells, under this lock.
+            ending = self._lives.wait(actor) if found is not None and found.ended else None
+        if found is not None and ending is None:
+            return None
+        info = self._info(actor) if ending is None else ending.result()
+        if info.status != "failed":
+            raise states.refusal(info.status, move)
+        return info
+
+    def revive(self, actor: str, order: Order, future: Future[ActorInfo]) -> bool:
+        """Carry out an order of an actor that has failed, whom nobody has; as `place` if it lives.
+
+        Raises what the order can't be carried out for; its functions are not called then.
+        """
+        if self.known(order.key, order.stands_for(actor)):  # whatever has become of it since
+            self.tell_known(actor, future)
+            return False
+        ended = self.failed(actor, order.move)
+        if ended is None:
+            return self.place(actor, order, future)
+        if order.move is not Move.RESTART and not _initialised(
+            self._journal.events, actor, ended.events
+        ):
             raise Conflict(
                 f"the init of actor {actor} has not returned since its last start, so there is no "
                 "state to keep; restart it without --keep-state",
@@ -184,22 +216,18 @@ class Operations:
         start = recorded_start(self._journal.events(actor, 0, 1), actor)
         with self._lives.lock:
             self._lives.check()
-            known = self._known(actor, key)
+            known = self.known(order.key, order.stands_for(actor))
             if not known:
-                revived, number = self._put_back(actor, move, key, start.state)
+                revived, number = self._put_back(actor, order, start.state)
         if known:
-            self._tell_known(actor, future)
-            return
+            self.tell_known(actor, future)
+            return False
         self._revived(revived)
-        if move is Move.RESTART:
-            self._expect_start(revived, future)
-        else:
-            self._lives.complete(future, of_actor(revived), number)
+        order.done(revived, number)
         self._router.wake(revived)
+        return True
 
-    def _put_back(
-        self, actor: str, move: OrderMove, key: str | None, initial: Ref | None
-    ) -> tuple[Actor, int]:
+    def _put_back(self, actor: str, order: Order, initial: Ref | None) -> tuple[Actor, int]:
         if actor in self._router.actors:
             raise Conflict(f"actor {actor} was restarted just now", code="actor.restarted")
         if len(self._router.actors) >= limits.ACTORS_MAX:
@@ -207,7 +235,10 @@ class Operations:
         row = self._journal.actor(actor)
         assert row is not None, "what was told to have failed is there"
         revived = self._restored(row)
-        number = record_restart(self._services, revived, move, key, initial)
+        if order.update is not None:
+            number = update_ended(self._services, revived, order.update, order.key)
+        else:
+            number = record_restart(self._services, revived, order.move, order.key, initial)
         self._router.actors[actor] = revived
         return revived, number
 
@@ -238,5 +269,6 @@ def _initialised(
     return False
 
 
-def _closing() -> Unavailable:
+def closing() -> Unavailable:
+    """Return the error for whoever asks while the node closes."""
     return Unavailable("this node is closing", code="node.closing")

@@ -1,8 +1,8 @@
-"""What operators order a living actor to do between two calls: pause, resume, restart.
+"""What operators order a living actor to do between two calls: pause, resume, restart, update.
 
 Orders wait at the actor and are carried out, in order, by whoever has claimed it, so none ever
-meets a call half-way: a pause and a resume let the call in hand finish, a restart has it killed and
-its message put back. An order that was not carried out when the process ended was not acknowledged
+meets a call half-way: a pause and a resume let the call in hand finish, a restart and an update have
+it killed and its message put back. An order that was not carried out when the process ended was not acknowledged
 either, and is gone.
 """
 
@@ -16,7 +16,7 @@ import msgspec
 
 from theater.chain import shapes
 from theater.chain.tip import Ref
-from theater.errors import Conflict, JournalFailed, TheaterError
+from theater.errors import Conflict, Diverged, JournalFailed, TheaterError, Unavailable
 from theater.journal.records import OpenKey, SetActor, Step
 from theater.runtime.actor import Actor
 from theater.runtime.instances import drop_instance
@@ -24,12 +24,14 @@ from theater.runtime.leaving import leaving
 from theater.runtime.opening import RESTARTED, recorded_start
 from theater.runtime.services import Services
 from theater.runtime.states import By, Move
+from theater.runtime.updating import Update, carry_out_update, update_of
 
-OrderMove = Literal[Move.PAUSE, Move.RESUME, Move.RESTART, Move.RENEW]
+OrderMove = Literal[Move.PAUSE, Move.RESUME, Move.RESTART, Move.RENEW, Move.UPDATE]
 
 
 class Order(msgspec.Struct, frozen=True, gc=False, eq=False):
-    """One order. `key` is the client's idempotency key, recorded with what was done.
+    """One order. `key` is the client's idempotency key, recorded with what was done; `update` is what
+    an update is to, None for the other moves.
 
     One of these is called once: `done` with the number of the record, or `failed`. After a restart
     from the initial state `done` means that `init` is to come.
@@ -39,11 +41,16 @@ class Order(msgspec.Struct, frozen=True, gc=False, eq=False):
     key: str | None
     done: Callable[[Actor, int], None]
     failed: Callable[[TheaterError], None]
+    update: Update | None = None
 
     @property
     def kills(self) -> bool:
         """Whether the call in hand makes way."""
-        return self.move is Move.RESTART or self.move is Move.RENEW
+        return self.move in (Move.RESTART, Move.RENEW, Move.UPDATE)
+
+    def stands_for(self, actor: str) -> str:
+        """What the key stands for."""
+        return restart_of(actor) if self.update is None else update_of(actor, self.update.component)
 
 
 def carry_out(services: Services, actor: Actor) -> None:
@@ -52,12 +59,13 @@ def carry_out(services: Services, actor: Actor) -> None:
     if order is None:
         return
     try:
-        number = (
-            _restart(services, actor, order)
-            if order.kills
-            else _pause_or_resume(services, actor, order)
-        )
-    except Conflict as error:
+        if order.update is not None:
+            number = carry_out_update(services, actor, order.update, order.key)
+        elif order.kills:
+            number = _restart(services, actor, order)
+        else:
+            number = _pause_or_resume(services, actor, order)
+    except (Conflict, Diverged, Unavailable) as error:
         order.failed(error)
     except JournalFailed as error:
         order.failed(error)
@@ -112,6 +120,8 @@ def record_restart(
         _, number = actor.record(
             shapes.ACTOR_RESTART, data, before=before, state=state, move=move, by=By.OPERATOR
         )
+    # A failed one may have asked to end, in the call that it failed with.
+    actor.shutdown, actor.outcome = False, None
     return number
 
 

@@ -15,9 +15,10 @@ from theater.chain.event import Event
 from theater.chain.shapes import Part
 from theater.chain.tip import Ref
 from theater.engine import Ended, GuestError, Instance, Outcome, Returned
-from theater.errors import IntegrityError
+from theater.errors import CodecError, IntegrityError
 from theater.limits import ERROR_MESSAGE_BYTES_MAX
 from theater.manifest.model import Limits
+from theater.runtime import difference
 from theater.runtime.content import is_same
 from theater.runtime.ending import excess, finish_call
 from theater.runtime.ports import ContentSource
@@ -111,7 +112,11 @@ def _bytes_of(part: Part, content: ContentSource, seq: int) -> bytes:
 
 @dataclass(slots=True)
 class Rerun:
-    """A new instance that recorded calls are run again in, one after the other."""
+    """A new instance that recorded calls are run again in, one after the other.
+
+    `deadline_ms` is for calls whose end is to come out the same; by default a slower machine does
+    not make a deadline of what was none.
+    """
 
     actor: str
     name: str
@@ -121,10 +126,18 @@ class Rerun:
     content: ContentSource
     history: Callable[[int], Iterator[Event]]
     memory: dict[str, object] = field(default_factory=dict)
+    deadline_ms: int = limits.DEADLINE_MS_CEILING
 
     def run(self, recorded: RecordedCall) -> Divergence | None:
         """Run a call that has ended; returns where it left its recording, None if it did not."""
         seq, now, entropy = recorded.place
+        function = recorded.call.function
+        if function not in self.program.exports:
+            return Divergence(seq, f"a call of {function}", "no such export")
+        try:
+            arguments = arguments_of(recorded, self.program, self.content)
+        except CodecError as error:
+            return Divergence(seq, f"{function} with its recorded parameters", error.message)
         session = Session(
             CallPlace(self.actor, self.name, seq, now, entropy),
             self.program.functions,
@@ -143,11 +156,10 @@ class Rerun:
         state = state_of(recorded.call.state, self.content, seq)
         form = recorded.form
         outcome = self.instance.call(
-            recorded.call.function,
-            [state, *arguments_of(recorded, self.program, self.content)],
+            function,
+            [state, *arguments],
             session,
-            # A slower machine must not make a deadline of what was none.
-            limits.DEADLINE_MS_CEILING if reproducible(form) else self.bounds.deadline_ms,
+            self.deadline_ms if reproducible(form) else self.bounds.deadline_ms,
         )
         outcome = excess(finish_call(self.program, session, outcome), self.bounds)
         return self._compare(recorded, form, session, outcome, state)
@@ -172,29 +184,33 @@ class Rerun:
         if left is not None:
             return Divergence(left.seq, f"a call of {left.type}", _describe(outcome))
         if isinstance(form, shapes.Result):
-            same = isinstance(outcome, Returned) and self._same_result(
-                recorded, form, outcome, state
-            )
-            expected = "the recorded result and state"
-        elif isinstance(form, shapes.Error):
-            same = _same_error(form, outcome)
-            expected = f"an end of kind {form.kind}"
-        else:
-            return None
-        return None if same else Divergence(end.seq, expected, _describe(outcome))
+            if isinstance(outcome, Returned):
+                return self._compare_results(recorded, end.seq, form, outcome, state)
+            return Divergence(end.seq, "a result", _describe(outcome))
+        if isinstance(form, shapes.Error) and not _same_error(form, outcome):
+            return Divergence(end.seq, _describe_error(form), _describe(outcome))
+        return None
 
-    def _same_result(
+    def _compare_results(
         self,
         recorded: RecordedCall,
+        seq: int,
         form: shapes.Result,
         outcome: Returned,
         before: bytes | None,
-    ) -> bool:
+    ) -> Divergence | None:
         if not is_same(form.result, outcome.rest_cbor, self.content):
-            return False
+            expected, actual = difference.of_values(form.result, outcome.rest_cbor, self.content)
+            return Divergence(seq, f"the result {expected}", f"the result {actual}")
         if outcome.state is None or outcome.state == before:
-            return form.state == recorded.call.state
-        return form.state is not None and is_same(form.state, outcome.state, self.content)
+            same = form.state == recorded.call.state
+        else:
+            same = form.state is not None and is_same(form.state, outcome.state, self.content)
+        if same:
+            return None
+        left = before if outcome.state is None else outcome.state
+        expected, actual = difference.of_states(form.state, left, self.content)
+        return Divergence(seq, f"the state {expected}", f"the state {actual}")
 
 
 def reproducible(form: shapes.Form | None) -> bool:
@@ -210,6 +226,12 @@ def _same_error(form: shapes.Error, outcome: Outcome) -> bool:
         clipped = outcome.message.encode()[:ERROR_MESSAGE_BYTES_MAX].decode(errors="ignore")
         return form.kind == "error" and form.message == clipped
     return isinstance(outcome, Ended) and (form.kind, form.code) == (outcome.kind, outcome.code)
+
+
+def _describe_error(form: shapes.Error) -> str:
+    if form.kind == "error":
+        return f"the error {(form.message or '')[:200]!r}"
+    return f"an end of kind {form.kind}" + (f" ({form.code})" if form.code else "")
 
 
 def _describe(outcome: Outcome) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from theater.chain import shapes
 from theater.chain.event import ZERO_HASH, Event, event_hash
+from theater.chain.forms import changed_start
+from theater.chain.verify import STATE_NOTES
 from theater.errors import IntegrityError
 from theater.manifest.model import Limits
 from theater.runtime.content import RecentContent
@@ -113,6 +115,19 @@ class Replay:
             self._compare_engine(dict(start.engine))
         return None
 
+    def _change(self, note: shapes.Note) -> None:
+        """From an update on the actor runs what that says, in a new instance."""
+        before = self._start
+        if before is None:
+            raise IntegrityError("the history does not begin with its actor-start")
+        self._start = changed_start(before, note)
+        if self._start is before:
+            return
+        self._loaded = self._load(self._start)
+        if self._rerun is not None:
+            self._rerun.instance.close()
+            self._rerun = None
+
     def _compare_engine(self, recorded: object) -> None:
         if self._loaded is not None and recorded != dict(self._loaded.program.engine):
             self._other_engine = True
@@ -148,10 +163,13 @@ class Replay:
     def _fold(self, events: Iterable[Event], divergence: Divergence | None) -> None:
         for event in events:
             self._expected = event.hash
-            if event.type == shapes.ACTOR_ENGINE and event.data is not None:
+            if event.type in STATE_NOTES and event.data is not None:
                 note = shapes.parse(event.type, event.data)
                 assert isinstance(note, shapes.Note)
-                self._compare_engine(note.fields.get("engine"))
+                if divergence is None:
+                    self._change(note)
+                if "engine" in note.fields:
+                    self._compare_engine(note.fields["engine"])
             if divergence is not None and event.seq >= divergence.seq:
                 continue
             self._head = event_hash(

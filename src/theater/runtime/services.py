@@ -18,8 +18,8 @@ from theater.runtime.scheduler import Scheduler
 class Services:
     """Handed to whatever runs calls.
 
-    `random` gives that many fresh random bytes, `salt` 16 of them. `program` loads what an actor
-    runs, if it isn't loaded. `started` and `ended` are told of an actor whose `init` has returned,
+    `random` gives that many fresh random bytes, `salt` 16 of them. `program` loads a component as an
+    actor's, if it isn't loaded. `started` and `ended` are told of an actor whose `init` has returned,
     and of one that stopped or failed, with the record's number. `retry` comes back to an actor that
     can't be run now.
     """
@@ -31,7 +31,7 @@ class Services:
     clock: Clock
     random: Callable[[int], bytes]
     salt: Callable[[], bytes]
-    program: Callable[[Actor], Program]
+    program: Callable[[Actor, bytes], Program]
     started: Callable[[Actor, int], None]
     ended: Callable[[Actor, int], None]
     retry: Callable[[Actor], None]

@@ -24,6 +24,7 @@ from theater.engine import EndCall, GuestTrap, ImportedFunction
 from theater.errors import TheaterError
 from theater.handlers.port import Effect, HostFunction, Intent, Trap, Waiting
 from theater.journal.records import Message, Step
+from theater.runtime import difference
 from theater.runtime.content import as_part, is_same
 from theater.runtime.ports import ContentSource, LiveCall
 from theater.values import cbor, codec
@@ -186,9 +187,11 @@ class Session:
             raise self._diverge(event, "an output in its own encoding", "another encoding")
 
     def _same_input(self, event: Event, name: str, recorded: Part | None, actual: bytes) -> None:
-        same = recorded is not None and is_same(recorded, actual, self._content)
-        if not same:
-            raise self._diverge(event, f"{name} with its recorded input", "another input")
+        if recorded is None:
+            raise self._diverge(event, f"{name} without an input", f"a call of {name}")
+        if not is_same(recorded, actual, self._content):
+            expected, found = difference.of_values(recorded, actual, self._content)
+            raise self._diverge(event, f"{name} with {expected}", f"{name} with {found}")
 
     def _bytes_of(self, event: Event, recorded: Part | None) -> bytes:
         if isinstance(recorded, bytes):

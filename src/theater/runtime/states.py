@@ -3,6 +3,7 @@
     starting → running ⇄ paused
        each of them → stopping → stopped          each of them, and stopping → failed
        running, paused, failed → starting          by a restart
+       running, paused, failed → running           by an update, or a restart that keeps the state
 
 Pure. Whoever moves an actor asks `after` under the actor's lock, in which the move is recorded, so
 two moves never both begin from the same state. What a move brings with it (notes, messages, waits)
@@ -38,6 +39,8 @@ class Move(Enum):
     """From its initial state: `init` is called again."""
     RENEW = "restart --keep-state"
     """It goes on with its last state, in a new instance."""
+    UPDATE = "update"
+    """The same, of another component."""
 
 
 class By(Enum):
@@ -86,6 +89,10 @@ TABLE: Final[Mapping[Move, Rule]] = {
         {"running": "starting", "paused": "starting", "failed": "starting"},
     ),
     Move.RENEW: Rule(
+        frozenset({By.OPERATOR}),
+        {"running": "running", "paused": "running", "failed": "running"},
+    ),
+    Move.UPDATE: Rule(
         frozenset({By.OPERATOR}),
         {"running": "running", "paused": "running", "failed": "running"},
     ),

@@ -246,6 +246,7 @@ class Group:
                 before.engine if step.engine is None else step.engine,
                 before.shutdown if step.shutdown is None else step.shutdown,
                 before.outcome if step.outcome is None else step.outcome,
+                before.component if step.component is None else step.component,
             )
 
     def _forget_keys(self, step: ForgetKeys) -> None:

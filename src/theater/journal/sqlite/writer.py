@@ -168,8 +168,12 @@ class Writer:
             outcome = _answer(step.outcome)
             connection.execute(
                 """UPDATE actors SET status = coalesce(?, status), deaths = coalesce(?, deaths),
-                engine = coalesce(?, engine), shutdown = coalesce(?, shutdown) WHERE id = ?""",
-                (step.status, step.deaths, step.engine, step.shutdown, step.actor),
+                engine = coalesce(?, engine), shutdown = coalesce(?, shutdown),
+                component = coalesce(?, component) WHERE id = ?""",
+                (
+                    *(step.status, step.deaths, step.engine, step.shutdown),
+                    *(step.component, step.actor),
+                ),
             )
             if step.outcome is not None:
                 connection.execute(
