@@ -132,6 +132,10 @@ GET_CHAIN_EVENTS_MAX: Final = 10_000
 RESULT_BYTES_MAX: Final = 1 * MIB
 PASSIVATE_AFTER_MS: Final = 60_000
 WORKERS_MAX: Final = 256
+WAIT_ON_THREAD_MS: Final = 20
+"""How long a call waits with its thread in all where too many threads wait already."""
+
+EFFECTS_AT_ONCE_MAX: Final = 1_024
 ACTORS_MAX: Final = 1_000_000
 TIMERS_PER_ACTOR_MAX: Final = 1_000
 TIMERS_BYTES_MAX: Final = 256 * MIB

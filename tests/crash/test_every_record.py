@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import languages, lives, poison, timers
+from tests.crash import languages, lives, poison, timers, waiting
 from tests.crash.scenario import Told, check, play
 from tests.crash.zygote import CRASHED, FINISHED
 from tests.runtime.languages import LANGUAGES
@@ -145,6 +145,32 @@ def test_pauses_and_restarts_are_done_once_wherever_the_process_ends(
         node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
         try:
             lives.check(node, lives.play(node, told), told)
+        finally:
+            node.close()
+        after = told.all()
+        assert {each: after[each] for each in before} == before
+    assert crashes >= RECORDS_MIN
+
+
+def test_what_waits_without_a_thread_is_asked_once_wherever_the_process_ends(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    (tmp_path / "undisturbed").mkdir()
+    assert zygote.run(tmp_path / "undisturbed", waiting=True) == FINISHED
+    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
+    chosen = NodeSettings(cache_dir=zygote.cache, workers_max=waiting.WORKERS_MAX)
+    crashes = 0
+    for number in range(20, records + 1):  # before it everybody starts
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        code = zygote.run(directory, waiting=True, point="committed", number=number)
+        assert code in (CRASHED, FINISHED)  # how many were taken up is chance
+        crashes += code == CRASHED
+        told = Told(directory / "told")
+        before = told.all()
+        node = Node.open(directory / "data", chosen)
+        try:
+            waiting.check(node, waiting.play(node, told), told)
         finally:
             node.close()
         after = told.all()

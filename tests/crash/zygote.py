@@ -4,7 +4,7 @@ Reads a JSON object a line: `data`, `told`, `cache`, and either `point` and `num
 process at that failpoint) or `cut_after` (lose the power after so many file operations); with
 `language`, `builds` and `instance_calls` the conversation with a guest in it is run instead, with
 `poison` that about a message which is set aside, with `timers` an actor that has some, with
-`lives` actors that are paused and restarted. Writes a JSON object a line: the child's exit `code`,
+`lives` actors that are paused and restarted, with `waiting` some that wait without a thread. Writes a JSON object a line: the child's exit `code`,
 and what it printed about an error.
 """
 
@@ -17,9 +17,10 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.crash import languages, lives, poison, timers
+from tests.crash import languages, lives, poison, timers, waiting
 from tests.crash.scenario import Told, play
 from tests.runtime.actors import guest
+from theater import limits
 from theater.journal.port import Failpoint
 from theater.journal.sqlite import SqliteJournal
 from theater.runtime.node import Node
@@ -41,7 +42,11 @@ def _ending_at(point: str, number: int) -> Failpoint:
 
 def _run(order: dict[str, object]) -> int:
     logging.disable()
-    settings = NodeSettings(cache_dir=Path(str(order["cache"])), group_records_max=1)
+    settings = NodeSettings(
+        cache_dir=Path(str(order["cache"])),
+        group_records_max=1,
+        workers_max=waiting.WORKERS_MAX if "waiting" in order else limits.WORKERS_MAX,
+    )
     data, told = Path(str(order["data"])), Told(Path(str(order["told"])))
     if "cut_after" in order:
         power = Power(cut_after=int(str(order["cut_after"])))
@@ -62,6 +67,8 @@ def _run(order: dict[str, object]) -> int:
         poison.play(node, told)
     elif "lives" in order:
         lives.play(node, told)
+    elif "waiting" in order:
+        waiting.play(node, told)
     elif "timers" in order:
         timers.play(node, told)
     else:
@@ -71,7 +78,7 @@ def _run(order: dict[str, object]) -> int:
 
 
 def main() -> None:
-    for name in ("counter", "relay", "ending", "alarm", "defer"):
+    for name in ("counter", "relay", "ending", "alarm", "defer", "obey"):
         guest(name)
     for line in sys.stdin:
         order = json.loads(line)

@@ -128,8 +128,8 @@ def answered(stage: Theater, actor: str) -> bytes:
     )
 
 
-def napping() -> bytes:
-    """The counter, sleeping for a fifth of a second before each message that is sent to it."""
+def napping(milliseconds: int = 200) -> bytes:
+    """The counter, sleeping for so long before each message that is sent to it."""
     text = COUNTER.read_text()
     for old, new in (
         (
@@ -158,8 +158,8 @@ def napping() -> bytes:
         ),
         (
             "    (func $number ",
-            """    (func $sleep (local $timer i32)
-      (local.set $timer (call $nap (i64.const 200000000)))
+            f"""    (func $sleep (local $timer i32)
+      (local.set $timer (call $nap (i64.const {milliseconds * 1_000_000})))
       (call $block (local.get $timer))
       (call $drop (local.get $timer)))
     (func $number """,

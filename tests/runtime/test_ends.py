@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.actors import GUESTS, WAIT_S, Theater, manifest, theater, until
+from theater import limits
 from theater.chain import shapes
 from theater.engine import instance as engine_instance
 from theater.engine import live_instances, wat
 from theater.errors import ActorFailed, TheaterError
 from theater.journal.memory import MemoryJournal
 from theater.journal.sqlite import SqliteJournal
-from theater.runtime import execution, recovery
+from theater.runtime import recovery
 from theater.runtime.node import Node
 from theater.runtime.settings import NodeSettings
 
@@ -162,7 +163,7 @@ def test_without_room_for_instances_actors_take_turns_and_none_is_lost(
         stage.node.passivate(actor.id)
     room = live_instances() + 2
     monkeypatch.setattr(engine_instance, "LIVE_INSTANCES_MAX", room)
-    monkeypatch.setattr(execution.limits, "LIVE_INSTANCES_MAX", room)
+    monkeypatch.setattr(limits, "LIVE_INSTANCES_MAX", room)
     for expected in (b"1", b"2"):
         for actor in actors:
             assert stage.ask(actor, b"more") == expected

@@ -255,7 +255,18 @@ class Watched:
         self.wait = Wait(due=SystemClock().monotonic() + 1000)
         self.runs = InlineRuns(SystemClock(), lambda _, look: self.looks.append(look))
         asking = cast(Callable[..., Asking], Asking)(
-            "a", 1, 0, "w", (0, b""), b"", lambda: self.killed, None, None, lambda: self.move()
+            "a",
+            1,
+            0,
+            "w",
+            (0, b""),
+            b"",
+            lambda: self.killed,
+            None,
+            None,
+            lambda: self.move(),
+            None,
+            None,
         )
         self.wait.opened = True
         self.run = self.runs.begin(asking, self.wait)

@@ -36,6 +36,7 @@ from theater.journal.records import (
 from theater.manifest import Manifest
 from theater.runtime import states
 from theater.runtime.mailbox import Budget, Mailbox
+from theater.runtime.ports import Performed
 from theater.runtime.program import Program
 from theater.runtime.states import By, Move
 
@@ -64,9 +65,17 @@ class LiveInstance:
 
 
 class MovedCall(msgspec.Struct, frozen=True):
-    """A call that is to go on on another thread; `killed` is the kind that it is to end with, if any."""
+    """A call that is to go on on another thread.
+
+    `killed` is the kind that it is to end with, if any; `number` that of a record behind all of its
+    own. `slept_ns` is the virtual time until which it has slept, `performed` the effect that it
+    waited for.
+    """
 
     killed: str | None
+    number: int
+    slept_ns: int = 0
+    performed: Performed | None = None
 
 
 class Actor:

@@ -2,7 +2,9 @@
 
 There is no thread per actor: those that have work stand in one queue, a few workers take one, let
 it do a bounded amount, and put it back if there is more. A worker that waits for somebody else
-says so with `blocking()`, and another one takes its place while there is work, up to a limit.
+says so with `blocking()`, and another one takes its place while there is work, up to a limit. Only
+half of that many may wait for long: what would wait beyond them is parked (see parking), so that
+whatever has something to do always finds a thread.
 
 Worker stacks are large because requests run inline: the callee's call stands on the requester's
 stack, up to INLINE_DEPTH_MAX deep.
@@ -51,6 +53,7 @@ class Dispatcher:
         )
         self._workers = workers
         self._workers_max = workers_max
+        self._waiting_max = workers_max // 2
         self._ready: deque[Runnable] = deque()
         self._wake = threading.Condition(threading.Lock())
         self._threads: set[threading.Thread] = set()
@@ -77,11 +80,15 @@ class Dispatcher:
         finally:
             self.leave_wait()
 
-    def enter_wait(self) -> None:
-        """The current thread waits, or computes so long that it counts as waiting."""
+    def enter_wait(self) -> bool:
+        """The current thread waits, or computes so long that it counts as waiting.
+
+        Returns whether it may do so for long: not if half of all threads do so already.
+        """
         with self._wake:
             self._blocked += 1
             self._add_worker_if_needed()
+            return self._blocked <= self._waiting_max
 
     def leave_wait(self) -> None:
         """The opposite of `enter_wait`."""

@@ -10,16 +10,15 @@ is sent. Recovery enters at `run` with the events that the interrupted call had 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from hashlib import sha256
-from typing import Final, cast
+from typing import cast
 
 import msgspec
 from msgspec.structs import replace
 
-from theater import ids, limits
+from theater import ids
 from theater.chain import shapes
 from theater.chain.event import Event
 from theater.chain.tip import Ref
@@ -35,7 +34,7 @@ from theater.journal.records import (
     Take,
 )
 from theater.manifest.model import Errors
-from theater.runtime.actor import Actor, LiveInstance, MovedCall
+from theater.runtime.actor import Actor
 from theater.runtime.answers import Place, clipped
 from theater.runtime.content import as_part, keep
 from theater.runtime.ending import (
@@ -55,11 +54,10 @@ from theater.runtime.leaving import leaving
 from theater.runtime.services import Services
 from theater.runtime.session import CallPlace, Session
 from theater.runtime.states import By, Move
+from theater.runtime.waiting import WaitingCall, thread_left
 from theater.runtime.waits import Asking
 
 log = logging.getLogger(__name__)
-
-SLEEP_S_MAX: Final = limits.WAIT_MS_MAX / 1000
 
 
 class CallEnd(msgspec.Struct, frozen=True, gc=False):
@@ -76,7 +74,7 @@ class CallEnd(msgspec.Struct, frozen=True, gc=False):
     failed: bool = False
 
 
-class Execution:
+class Execution(WaitingCall):
     """One call in progress. Satisfies the session's LiveCall and the actor's Killable.
 
     `poisoned`: its message is set aside if it ends badly. `fails`: its actor has failed then.
@@ -91,15 +89,8 @@ class Execution:
         poisoned: bool = False,
         fails: bool = False,
     ) -> None:
-        self.actor = actor
-        self.message: Final = message
-        self.killed: str | None = None
-        self._services = services
-        self._cancelled: threading.Event | None = None
-        self._session: Session | None = None
-        self._live: LiveInstance | None = None
+        super().__init__(services, actor, message)
         self._waits: set[str] = set()
-        self._moved = False
         self._busy = False
         self._poisoned = poisoned
         self._fails = fails
@@ -207,39 +198,6 @@ class Execution:
             actor.last_used = services.clock.monotonic()
             if self._busy:
                 services.dispatcher.leave_wait()
-
-    def kill(self, kind: str) -> None:
-        """End the call with this kind, wherever it is; from any thread."""
-        self.killed = kind
-        # Its own, and not what its actor has by now: the next call must not be hit.
-        live = self._live
-        if live is not None:
-            live.instance.kill()
-        if self._session is not None:
-            self._session.cancel()
-        cancelled = self._cancelled
-        if cancelled is not None:
-            cancelled.set()
-
-    def move(self) -> None:
-        """Have the call taken up on another worker: this one's thread runs another actor's call.
-
-        What stands here is thrown away when that has ended. From any thread, while nothing of the
-        call can be running.
-        """
-        self._moved = True
-        actor = self.actor
-        # The instance is this call's until it has come back.
-        actor.live = actor.running = None
-        actor.moved = MovedCall(self.killed)
-        actor.interrupted = True
-        self._services.dispatcher.schedule(actor)
-
-    def gives_way(self) -> bool:
-        """Whether an order of the actor has the call killed. An `init` is never killed for one: its
-        actor would fail with it.
-        """
-        return self.message is not None and any(order.kills for order in self.actor.orders)
 
     def _compute_long(self) -> None:
         if not self._busy:
@@ -459,11 +417,11 @@ class Execution:
             self._session.on_cancel,
             None if self.message is None else self.message.trace,
             self.move,
+            self.patience.wait,
+            self.park,
         )
-        try:
+        with thread_left():
             answer = self._services.router.ask(waiting, asking)
-        except Moved:
-            raise EndCall("killed", None, "the call goes on elsewhere") from None
         if self.killed is not None:
             raise EndCall(self.killed, None, "the call was killed while it waited for an answer")
         return answer
@@ -471,16 +429,6 @@ class Execution:
     def close_wait(self, derived: bytes) -> tuple[Step, ...]:
         """The step that ends a wait; it is forgotten with the record that the step stands in."""
         return (CloseWait(ids.message_id(derived)),)
-
-    def sleep_until(self, wall_ns: int, at_most_ns: int) -> None:
-        """Wait for real until a wall time, or until the call is killed; not again what was slept."""
-        left = min(wall_ns / 1e9 - self._services.clock.wall_us() / 1e6, at_most_ns / 1e9)
-        if left > 0:
-            cancelled = self._cancelled = threading.Event()
-            if self.killed is not None:
-                return  # before the event was there to be set
-            with self._services.dispatcher.blocking():
-                cancelled.wait(min(left, SLEEP_S_MAX))
 
     def outstanding(self) -> list[str]:
         """Ids of the requests that the actor has not answered, oldest first."""

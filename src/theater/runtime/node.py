@@ -43,6 +43,7 @@ from theater.runtime.instances import load_program
 from theater.runtime.lives import Lives
 from theater.runtime.operations import Operations
 from theater.runtime.outside import Outside
+from theater.runtime.parking import Effects
 from theater.runtime.programs import Programs
 from theater.runtime.recovery import forgive_close
 from theater.runtime.registry import standard_handlers
@@ -108,6 +109,8 @@ class Node(Unhandling):
             self._lives.started,
             self._when_ended,
             lambda actor: self._later(RETRY_S, actor),
+            timers.after,
+            Effects(),
         )
         self._timers = timers
         self._saving = ChainSaving(journal, data_dir, settings.chain_dirs, settings.chain_write)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import msgspec
+
 from theater.chain.event import Event
 from theater.handlers.port import Waiting
 from theater.journal.records import Answer, Message, Step
@@ -16,6 +18,15 @@ class ContentSource(Protocol):
     def content(self, digest: bytes) -> tuple[bytes | None, bytes] | None:
         """Salt and bytes of content, None if it is not there."""
         ...
+
+
+class Performed(msgspec.Struct, frozen=True):
+    """What an effect came to whose call had no thread meanwhile: a value with facts, or an error."""
+
+    key: str
+    value: object
+    facts: dict[str, object]
+    error: Exception | None = None
 
 
 class LiveCall(Protocol):
@@ -55,6 +66,14 @@ class LiveCall(Protocol):
 
     def reach_disk(self, number: int) -> None:
         """Return once the record is durable."""
+        ...
+
+    def perform(self, key: str, perform: Callable[[str], object]) -> object:
+        """Perform an effect whose intent is durable; it may end on another thread, in another run."""
+        ...
+
+    def performed(self, key: str) -> Performed | None:
+        """What such an effect came to, once; None if this process has not performed it to its end."""
         ...
 
     def took_up(self, call: int) -> None:

@@ -31,7 +31,7 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
     segment = actor.tip.segment
     assert segment is not None
     if actor.moved is not None:
-        _settle(services)
+        _settle(services, actor.moved.number)
     calls = [
         each
         for each in cut(services.journal.events(actor.id, segment))
@@ -46,6 +46,8 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
     execution = Execution(services, actor, actor.in_hand, poisoned=poisoned)
     for wait in waits:
         execution.adopt_wait(wait)
+    if actor.moved is not None:
+        execution.go_on_from(actor.moved)
     try:
         outcome = (
             Ended("killed", None, f"the process died {actor.deaths} times in this call")
@@ -60,11 +62,11 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
     return end
 
 
-def _settle(services: Services) -> None:
-    """Wait until what this process recorded can be read."""
-    number = services.journal.appended()
-    with services.dispatcher.blocking():
-        services.journal.wait(number)
+def _settle(services: Services, number: int) -> None:
+    """Wait until what this process recorded of the call can be read."""
+    if services.journal.durable() < number:
+        with services.dispatcher.blocking():
+            services.journal.wait(number)
 
 
 def opened_function(services: Services, actor: Actor) -> str:
@@ -148,7 +150,8 @@ def forgive_close(services: Services) -> None:
         for actor in list(services.router.actors.values()):
             with actor.lock:
                 actor.closing = True
-                if actor.tip.call is not None and (actor.counted or not actor.interrupted):
+                ours = actor.counted or not actor.interrupted or actor.moved is not None
+                if actor.tip.call is not None and ours:
                     actor.deaths -= 1
                     services.journal.append((SetActor(actor.id, deaths=actor.deaths),))
     except JournalFailed:

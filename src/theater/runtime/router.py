@@ -58,7 +58,7 @@ class Router:
     ) -> None:
         self.actors: dict[str, Actor] = {}
         self.mailboxes: Final = Budget()
-        self._waits: Final = Waits(journal, clock, dispatcher.blocking)
+        self._waits: Final = Waits(journal, clock)
         self.waits: Final = self._waits.table
         self._journal: Final = journal
         self._dispatcher: Final = dispatcher
@@ -222,13 +222,18 @@ class Router:
             self._graph.leave(asking.actor)
             return refusal(error.code, error.message)
         try:
-            return self._waits.answer(
+            answer = self._waits.answer(
                 wait,
                 asking,
                 lambda: self._abandon(waiting.receiver, asking.wait, "request.timed_out"),
             )
-        finally:
+        except Moved:
+            raise  # it waits on, and is here again when it is taken up
+        except BaseException:
             self._graph.leave(asking.actor)
+            raise
+        self._graph.leave(asking.actor)
+        return answer
 
     def _enter(self, wait: Wait, waiting: Waiting, asking: Asking) -> None:
         def waits() -> bool:

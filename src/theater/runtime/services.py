@@ -9,6 +9,7 @@ from theater.clock import Clock
 from theater.journal.port import Journal
 from theater.runtime.actor import Actor
 from theater.runtime.dispatcher import Dispatcher
+from theater.runtime.parking import Effects, Later
 from theater.runtime.program import Program
 from theater.runtime.router import Router
 from theater.runtime.scheduler import Scheduler
@@ -21,7 +22,8 @@ class Services:
     `random` gives that many fresh random bytes, `salt` 16 of them. `program` loads a component as an
     actor's, if it isn't loaded. `started` and `ended` are told of an actor whose `init` has returned,
     and of one that stopped or failed, with the record's number. `retry` comes back to an actor that
-    can't be run now.
+    can't be run now. `later` runs a function after some seconds. `effects` are those whose calls
+    have no thread.
     """
 
     journal: Journal
@@ -35,3 +37,5 @@ class Services:
     started: Callable[[Actor, int], None]
     ended: Callable[[Actor, int], None]
     retry: Callable[[Actor], None]
+    later: Later
+    effects: Effects

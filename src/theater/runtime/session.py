@@ -274,7 +274,7 @@ class Session:
         data = shapes.intent(self._salt(), self._part(input, steps), key)
         _, number = live.record(function.name + "!", data, steps)
         live.reach_disk(number)
-        self._finish_effect(live, function, intent.perform(key), give)
+        self._finish_effect(live, function, live.perform(key, intent.perform), give)
 
     def _resume_intent(
         self,
@@ -286,11 +286,17 @@ class Session:
     ) -> None:
         live = self._go_live(function.name)
         self._begin()
-        intent = target.run(self, *arguments)
-        if not isinstance(intent, Intent):
+        performed = live.performed(key)
+        intent = None if performed is not None else target.run(self, *arguments)
+        if performed is not None:
+            if performed.error is not None:
+                raise performed.error
+            self.facts.update(performed.facts)
+            value = performed.value
+        elif not isinstance(intent, Intent):
             value = intent  # what was allowed then is refused now
         elif intent.retry:
-            value = intent.perform(key)
+            value = live.perform(key, intent.perform)
         else:
             value = intent.interrupted
         self._finish_effect(live, function, value, give)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from typing import Final
+from contextlib import ExitStack
+from typing import Final, NoReturn
 
 import msgspec
 from msgspec.structs import replace
@@ -45,7 +45,7 @@ class Wait:
     anybody waits for them, so what a waiter is woken by is made late.
     """
 
-    __slots__ = ("_woken", "answer", "closed", "due", "lock", "opened")
+    __slots__ = ("_tell", "_woken", "answer", "closed", "due", "lock", "opened")
 
     def __init__(self, answer: Answer | None = None, due: float | None = None) -> None:
         self.lock = threading.Lock()
@@ -54,6 +54,7 @@ class Wait:
         self.opened = False
         self.closed = False
         self._woken: threading.Event | None = None
+        self._tell: Callable[[], None] | None = None
 
     def awaited(self) -> threading.Event | None:
         """What is set when there is an answer, None if there is one already."""
@@ -62,16 +63,28 @@ class Wait:
                 self._woken = threading.Event()
             return None if self.answer is not None else self._woken
 
+    def when_answered(self, tell: Callable[[], None]) -> None:
+        """Call `tell` once the answer is there; it must not need this wait's lock."""
+        with self.lock:
+            if self.answer is None:
+                self._tell = tell
+                return
+        tell()
+
     def wake(self) -> None:
         """Tell whoever waits that the answer is there."""
         if self._woken is not None:
             self._woken.set()
+        if self._tell is not None:
+            self._tell()
 
 
 class Asking(msgspec.Struct, frozen=True, gc=False):
     """Which host call asks: its actor, its place, its wait's id, and the head of its chain.
 
-    `move` takes the call up on another thread.
+    `move` takes the call up on another thread. `hold` waits for an event until a monotonic time and
+    returns whether that was all; if not, `park` gives the thread up: it raises, and the call is
+    taken up after so many seconds, or when what it has registered is called.
     """
 
     actor: str
@@ -84,6 +97,8 @@ class Asking(msgspec.Struct, frozen=True, gc=False):
     on_cancel: Callable[[Callable[[], None]], Callable[[], None]]
     trace: str | None
     move: Callable[[], None]
+    hold: Callable[[threading.Event, float], bool]
+    park: Callable[[float, Callable[[Callable[[], None]], None]], NoReturn]
 
 
 class Waits:
@@ -93,12 +108,10 @@ class Waits:
         self,
         journal: Journal,
         clock: Clock,
-        blocking: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.table: Final[dict[str, Wait]] = {}
         self._journal = journal
         self._clock = clock
-        self._blocking = blocking
 
     def new(self, timeout_ms: int) -> Wait:
         """Make a wait that nobody knows yet."""
@@ -133,18 +146,23 @@ class Waits:
             wait.due = self._clock.monotonic() + min(left, timeout_ms / 1000)
 
     def answer(self, wait: Wait, asking: Asking, abandon: Callable[[], Sequence[Step]]) -> Answer:
-        """Wait for the answer; `abandon` gives the steps that go with a time-out's record."""
+        """Wait for the answer; `abandon` gives the steps that go with a time-out's record.
+
+        Moved if the call goes on waiting without this thread.
+        """
         woken = wait.awaited()
         if woken is None:
             assert wait.answer is not None
             return wait.answer
+        now = self._clock.monotonic()
+        due = now if wait.due is None else min(wait.due, now + limits.WAIT_MS_MAX / 1000)
         undo = asking.on_cancel(woken.set)
         try:
-            with self._blocking():
-                left = 0.0 if wait.due is None else wait.due - self._clock.monotonic()
-                woken.wait(max(0.0, min(left, limits.WAIT_MS_MAX / 1000)))
+            over = asking.hold(woken, due)
         finally:
             undo()
+        if not over:
+            asking.park(due - self._clock.monotonic(), wait.when_answered)
         with wait.lock:
             if wait.answer is None and asking.cancelled() is None:
                 wait.answer = TIMED_OUT

@@ -1,0 +1,345 @@
+"""Calls that wait when too many threads wait already: without a thread, and nobody notices."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.handlers.http_client.servers import Request, Server, response
+from tests.runtime.actors import WAIT_S, Theater, manifest, theater, until
+from tests.runtime.test_clock import SetClock, napping
+from tests.runtime.test_inline import waits_for
+from theater.errors import ActorFailed
+from theater.manifest.model import Manifest
+from theater.runtime.info import ActorInfo
+from theater.runtime.node import Node
+from theater.runtime.parking import Effects, Parked
+from theater.runtime.settings import NodeSettings
+
+THREADS = 4
+"""Half of them may wait; the other half goes on."""
+WAITERS = 7
+HOUR_MS = 3_600_000
+REQUEST = "theater:simple/message-server-host/request"
+FETCH = "theater:simple/http-client/send-http"
+
+
+@pytest.fixture
+def settings(cache_dir: Path) -> NodeSettings:
+    return NodeSettings(cache_dir=cache_dir, workers=2, workers_max=THREADS)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, settings: NodeSettings) -> Iterator[Theater]:
+    with theater(tmp_path / "data", settings) as opened:
+        yield opened
+
+
+class Askers:
+    """Actors that each ask one which answers when it is told to."""
+
+    def __init__(self, stage: Theater, patience_ms: int = HOUR_MS, count: int = WAITERS) -> None:
+        self.stage = stage
+        self.gates = [stage.start("defer") for _ in range(count)]
+        self.actors = [stage.start("obey", waits_for(patience_ms)) for _ in range(count)]
+
+    def ask(self) -> list[Future[bytes]]:
+        """Have each ask; returns when all wait."""
+        node = self.stage.node
+        asked = [
+            node.request(actor.id, b"r" + gate.id.encode() + b"x", key=actor.id, timeout_ms=HOUR_MS)
+            for actor, gate in zip(self.actors, self.gates, strict=True)
+        ]
+        until(lambda: all(self.waiting(gate) for gate in self.gates), node)
+        return asked
+
+    def waiting(self, gate: ActorInfo) -> int:
+        """How many requests a gate has not answered."""
+        messages = self.stage.node.journal.messages(gate.id)
+        return sum(each.state == "outstanding" for each in messages)
+
+    def open(self, *gates: ActorInfo) -> None:
+        for gate in gates or self.gates:
+            self.stage.tell(gate, b"answer of " + gate.id.encode())
+
+    def answers(self) -> list[bytes]:
+        return [b"answer of " + gate.id.encode() for gate in self.gates]
+
+    def prove(self) -> None:
+        """Each was asked once, and everything replays."""
+        for gate in self.gates:
+            assert self.stage.types(gate).count("wasm-call") == 3  # init, request, send
+        for actor in self.actors:
+            assert self.stage.types(actor).count(REQUEST) == 1
+        for each in [*self.actors, *self.gates]:
+            self.stage.prove(each)
+
+
+def parked(node: Node, *actors: ActorInfo) -> list[str]:
+    """Those that wait without a thread."""
+    found = [node._router.actors.get(actor.id) for actor in actors]
+    return [each.id for each in found if each is not None and isinstance(each.running, Parked)]
+
+
+def taken_up(stage: Theater, actor: ActorInfo) -> int:
+    return stage.types(actor).count("actor-recover")
+
+
+def test_actors_that_wait_for_answers_starve_nobody_however_many_they_are(stage: Theater) -> None:
+    other = stage.start("counter")
+    askers = Askers(stage)
+    asked = askers.ask()
+    until(lambda: len(parked(stage.node, *askers.actors)) >= WAITERS - THREADS // 2, stage.node)
+    for number in range(1, 4):
+        assert stage.ask(other, b"?") == b"%d" % number
+    statistics = stage.node._dispatcher.statistics()
+    assert statistics.threads <= THREADS
+    assert statistics.blocked <= THREADS // 2
+    askers.open()
+    assert [answer.result(WAIT_S) for answer in asked] == askers.answers()
+    assert sum(taken_up(stage, actor) for actor in askers.actors) >= WAITERS - THREADS // 2
+    askers.prove()
+
+
+def test_a_parked_call_has_no_instance_and_a_new_one_when_it_goes_on(stage: Theater) -> None:
+    askers = Askers(stage)
+    asked = askers.ask()
+    until(lambda: len(parked(stage.node, *askers.actors)) >= 3, stage.node)
+    for each in parked(stage.node, *askers.actors):
+        assert stage.node._router.actors[each].live is None
+        assert not stage.node.passivate(each)
+    askers.open()
+    for answer in asked:
+        answer.result(WAIT_S)
+    for actor in askers.actors:
+        assert stage.ask(actor, b"alive") == b"alive"
+
+
+def test_a_time_out_comes_to_who_waits_without_a_thread(stage: Theater) -> None:
+    askers = Askers(stage, patience_ms=400)
+    for answer in askers.ask():
+        with pytest.raises(ActorFailed, match=r"request\.timed_out"):
+            answer.result(WAIT_S)
+    assert any(taken_up(stage, actor) for actor in askers.actors)
+    for gate in askers.gates:
+        assert askers.waiting(gate) == 0
+    for actor in askers.actors:
+        assert stage.ask(actor, b"alive") == b"alive"
+        stage.prove(actor)
+
+
+def test_what_waits_without_a_thread_is_stopped_and_restarted_like_all_others(
+    stage: Theater,
+) -> None:
+    askers = Askers(stage)
+    asked = askers.ask()
+    until(lambda: len(parked(stage.node, *askers.actors)) >= 3, stage.node)
+    first, second, third = parked(stage.node, *askers.actors)[:3]
+    assert stage.node.stop(first, force=True).result(WAIT_S).status == "stopped"
+    assert stage.node.pause(second).done() is False, "it pauses after the call in hand"
+    stage.node.restart(third, keep_state=True).result(WAIT_S)
+    place = {actor.id: number for number, actor in enumerate(askers.actors)}
+    assert isinstance(asked[place[first]].exception(WAIT_S), ActorFailed)
+    # The restarted one asks again: its message was put back, and is another call.
+    gate = askers.gates[place[third]]
+    until(
+        lambda: askers.waiting(gate) == 2 or stage.types(gate).count("wasm-call") == 3, stage.node
+    )
+    askers.open()
+    for number, answer in enumerate(asked):
+        if number != place[first]:
+            assert answer.result(WAIT_S) == askers.answers()[number]
+    until(lambda: stage.node.info(second).status == "paused", stage.node)
+    for actor in askers.actors:
+        stage.prove(actor)
+
+
+def test_a_node_that_closes_goes_on_with_them_later_however_often_it_does(stage: Theater) -> None:
+    askers = Askers(stage)
+    askers.ask()
+    until(lambda: len(parked(stage.node, *askers.actors)) >= 3, stage.node)
+    for _ in range(3):
+        stage.reopen()
+        until(lambda: len(parked(stage.node, *askers.actors)) >= 3, stage.node)
+    asked = askers.ask()  # the same keys, so the same requests
+    askers.open()
+    assert [answer.result(WAIT_S) for answer in asked] == askers.answers()
+    askers.prove()
+
+
+def test_a_cycle_is_found_through_who_waits_without_a_thread(stage: Theater) -> None:
+    asked = [stage.start("obey") for _ in range(WAITERS)]
+    askers = [stage.start("obey", waits_for(HOUR_MS)) for _ in range(WAITERS)]
+    for asker, each in zip(askers, asked, strict=True):
+        stage.tell(asker, b"r" + each.id.encode() + b"?")  # which is left unanswered
+    until(lambda: len(parked(stage.node, *askers)) >= WAITERS - THREADS, stage.node)
+    waiting = parked(stage.node, *askers)[0]
+    waited_for = asked[[asker.id for asker in askers].index(waiting)]
+    with pytest.raises(ActorFailed, match="would wait for ever"):
+        stage.ask(waited_for, b"r" + waiting.encode() + b"x")
+    assert parked(stage.node, *askers)[0] == waiting
+
+
+# Sleeping
+
+
+def test_actors_that_sleep_starve_nobody_and_wake_in_time(stage: Theater) -> None:
+    sleeper = napping(400)
+    sleepers = [stage.start(sleeper) for _ in range(WAITERS)]
+    other = stage.start("counter")
+    for each in sleepers:
+        stage.tell(each, b"sleep")
+    until(lambda: len(parked(stage.node, *sleepers)) >= WAITERS - THREADS, stage.node)
+    assert stage.ask(other, b"?") == b"1"
+    for each in sleepers:
+        assert stage.ask(each, b"awake") == b"2"
+        stage.prove(each)
+    assert sum(taken_up(stage, each) for each in sleepers) >= WAITERS - THREADS
+
+
+def test_a_parked_sleep_lasts_no_longer_when_the_clock_was_set_back(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    clock = SetClock()
+    chosen = NodeSettings(cache_dir=cache_dir, workers=2, workers_max=1, clock=clock)
+    with theater(tmp_path / "data", chosen) as stage:
+        actor = stage.start(napping(300))
+        stage.tell(actor, b"sleep")
+        until(lambda: bool(parked(stage.node, actor)), stage.node)
+        clock.us -= HOUR_MS * 1000
+        assert stage.ask(actor, b"awake") == b"2"
+        stage.prove(actor)
+
+
+# Effects
+
+
+class Slow(Server):
+    """A server that answers with the path that was asked for once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(self._answer)
+        self.gate = threading.Event()
+
+    def _answer(self, connection: socket.socket, read: Callable[[], Request | None]) -> None:
+        while (request := read()) is not None:
+            self.gate.wait(WAIT_S)
+            connection.sendall(response(request.line.encode()))
+
+
+@contextmanager
+def slow_server() -> Iterator[Slow]:
+    with Slow() as server:
+        try:
+            yield server
+        finally:
+            server.gate.set()
+
+
+def fetching(server: Slow) -> Manifest:
+    handlers = f"""[[handler]]
+type = "message-server"
+
+[[handler]]
+type = "http-client"
+allowed_hosts = ["127.0.0.1:{server.port}"]
+allowed_methods = ["POST"]
+allow_private = true
+"""
+    return manifest("fetch", handlers=handlers)
+
+
+def test_actors_that_wait_for_servers_starve_nobody_and_ask_once(stage: Theater) -> None:
+    with slow_server() as server:
+        actors = [stage.start("fetch", fetching(server)) for _ in range(WAITERS)]
+        other = stage.start("counter")
+        asked = [
+            stage.node.request(actor.id, server.url(f"/{number}").encode(), timeout_ms=HOUR_MS)
+            for number, actor in enumerate(actors)
+        ]
+        until(lambda: len(server.requests) == WAITERS, stage.node)
+        assert len(parked(stage.node, *actors)) >= WAITERS - THREADS // 2
+        assert stage.ask(other, b"?") == b"1"
+        server.gate.set()
+        for number, answer in enumerate(asked):
+            assert answer.result(WAIT_S) == f"POST /{number} HTTP/1.1".encode()
+        assert len(server.requests) == WAITERS, "no request was made twice"
+        keys = {request.header("idempotency-key") for request in server.requests}
+        assert len(keys) == WAITERS
+        for actor in actors:
+            types = stage.types(actor)
+            assert (types.count(FETCH + "!"), types.count(FETCH)) == (1, 1)
+            (event,) = (e for e in stage.node.events(actor.id) if e.type == FETCH)
+            assert b"127.0.0.1" in (event.data or b""), "its facts are recorded"
+            stage.prove(actor)
+
+
+def test_who_is_stopped_while_its_request_is_under_way_ends_at_once(stage: Theater) -> None:
+    with slow_server() as server:
+        actors = [stage.start("fetch", fetching(server)) for _ in range(WAITERS)]
+        for number, actor in enumerate(actors):
+            stage.node.request(actor.id, server.url(f"/{number}").encode(), timeout_ms=HOUR_MS)
+        until(lambda: len(server.requests) == WAITERS, stage.node)
+        first = parked(stage.node, *actors)[0]
+        assert stage.node.stop(first, force=True).result(WAIT_S).status == "stopped"
+        assert [e.type for e in stage.node.events(first)].count("wasm-error") == 1
+
+
+# The parts
+
+
+def test_a_parked_call_is_taken_up_once_whatever_wakes_it() -> None:
+    taken: list[str] = []
+    cancelled: list[str] = []
+
+    class Call:
+        def gives_way(self) -> bool:
+            return True
+
+        def kill(self, kind: str) -> None:
+            taken.append(kind)
+
+    def later(_seconds: float, _wake: Callable[[], None]) -> Callable[[], None]:
+        return lambda: cancelled.append("timer")
+
+    call = Parked(Call(), lambda: taken.append("up"))
+    call.wake_after(1, later)
+    assert call.gives_way()
+    call.kill("killed")
+    call.wake()
+    call.kill("killed")
+    assert taken == ["killed", "up", "killed"]
+    assert cancelled == ["timer"]
+    call.wake_after(1, later)
+    assert cancelled == ["timer", "timer"], "a timer that comes too late is cancelled"
+
+
+def test_effects_beyond_their_number_wait_for_one_that_ends() -> None:
+    effects = Effects(at_once_max=1)
+    gate, began, ended = threading.Event(), threading.Event(), threading.Semaphore(0)
+    order: list[int] = []
+
+    def first() -> None:
+        began.set()
+        gate.wait(WAIT_S)
+        order.append(1)
+        ended.release()
+        raise ValueError("it must not keep the others")
+
+    def second() -> None:
+        order.append(2)
+        ended.release()
+
+    effects.begin(first)
+    effects.begin(second)
+    assert began.wait(WAIT_S)
+    assert order == []
+    gate.set()
+    assert all(ended.acquire(timeout=WAIT_S) for _ in range(2))
+    assert order == [1, 2]
