@@ -14,6 +14,7 @@ from typing import Final
 PURPOSE_BYTES: Final = 6
 
 ACTOR_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _TRACEPARENT: Final = re.compile(
     r"(?P<version>[0-9a-f]{2})-"
     r"(?P<place>(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(?P<more>-.*)?"
@@ -48,6 +49,11 @@ def same_purpose(one: str, other: str) -> bool:
 
 def _purpose(id_: str) -> str:
     return id_.rpartition("_")[2].replace("-", "")[: 2 * PURPOSE_BYTES]
+
+
+def is_name(text: str) -> bool:
+    """Whether an actor can register under this name: 1 to 64 characters, never an actor's id."""
+    return _NAME.fullmatch(text) is not None and ACTOR_ID.fullmatch(text) is None
 
 
 def timer_id(source: bytes) -> str:

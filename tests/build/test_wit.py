@@ -29,6 +29,7 @@ def test_an_actor_without_handlers_has_its_log_and_its_start() -> None:
         ("store", ["store"], []),
         ("context", ["context"], []),
         ("scheduler", ["scheduler"], ["scheduler-client"]),
+        ("registry", ["registry"], []),
         ("http-client", ["http-client"], []),
         ("runtime", [], []),
     ],

@@ -19,6 +19,7 @@ from theater.handlers.http_client import HttpClientHandler
 from theater.handlers.message_server import types as message_server
 from theater.handlers.message_server.handler import MessageServerHandler
 from theater.handlers.port import Handler, HostFunction
+from theater.handlers.registry.handler import RegistryHandler
 from theater.handlers.runtime.handler import RuntimeHandler
 from theater.handlers.scheduler import types as scheduler
 from theater.handlers.scheduler.handler import SchedulerHandler
@@ -33,7 +34,7 @@ from theater.store import Stores
 from theater.values.syntax import spell_function
 from theater.values.types import FuncType
 
-OURS = ("runtime", "context", "scheduler", "message-server", "store", "http-client")
+OURS = (*("runtime", "context", "scheduler", "registry", "message-server", "store", "http-client"),)
 
 
 def never(_seconds: float, _do: object) -> None:
@@ -52,6 +53,7 @@ def handlers() -> Iterator[Mapping[str, Handler]]:
         StoreHandler(Stores(journal)),
         ContextHandler(),
         SchedulerHandler(Scheduler(journal, router, SystemClock())),
+        RegistryHandler(router.names),
         HttpClientHandler(),
     ]
     yield {handler.type: handler for handler in known}

@@ -37,6 +37,8 @@ from theater.journal.records import (
     Planned,
     PutContent,
     Record,
+    RegisterName,
+    ReleaseName,
     SetActor,
     SetLabel,
     SetSupervision,
@@ -69,6 +71,7 @@ KINDS = (
     *("set_timer", "set_timer", "fire_timer", "fire_timer", "cancel_timer"),
     *("open_channel", "open_channel", "close_channel"),
     *("supervision", "supervision"),
+    *("register_name", "register_name", "release_name"),
 )
 
 
@@ -149,7 +152,8 @@ class Maker:
             case "outstanding":
                 return Settle(self._message(a), "outstanding")
             case "open_wait":
-                return OpenWait(f"wait-{a}", f"actor_{b:04x}", b, a, b, bytes(32))
+                meant = f"actor_{a:04x}" if b % 2 else None
+                return OpenWait(f"wait-{a}", f"actor_{b:04x}", b, a, b, bytes(32), meant)
             case "answer":
                 return GiveAnswer(f"wait-{a}", answer(b))
             case "close_wait":
@@ -177,6 +181,10 @@ class Maker:
                 return OpenChannel(channel(a, b))
             case "close_channel":
                 return CloseChannel(f"channel-{a}")
+            case "register_name":
+                return RegisterName(f"name-{a}", f"actor_{b:04x}")
+            case "release_name":
+                return ReleaseName(f"name-{a}")
             case "open_key":
                 return OpenKey(f"key-{a}", f"message-{b}", b)
             case "answer_key":
@@ -284,6 +292,7 @@ def picture(journal: Journal) -> dict[str, object]:
         "timers": list(journal.timers()),
         "own timers": [list(journal.timers(owner)) for owner in owners],
         "channels": list(journal.channels()),
+        "names": dict(journal.names()),
         "keys": {f"key-{n}": journal.key(f"key-{n}") for n in range(6)},
         "stores": {owner: list(journal.stores_of(owner)) for owner in owners},
         "images": {f"store-{n}": journal.store_image(f"store-{n}") for n in range(6)},

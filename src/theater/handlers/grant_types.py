@@ -10,6 +10,7 @@ from typing import Final
 from theater.handlers.context.grant import ContextGrant
 from theater.handlers.http_client.grant import HttpClientGrant
 from theater.handlers.message_server.grant import MessageServerGrant
+from theater.handlers.registry.grant import RegistryGrant
 from theater.handlers.runtime.grant import RuntimeGrant
 from theater.handlers.scheduler.grant import SchedulerGrant
 from theater.handlers.store.grant import StoreGrant
@@ -24,6 +25,7 @@ GRANT_TYPES: Final[Mapping[str, type[Grant]]] = {
         ContextGrant,
         MessageServerGrant,
         SchedulerGrant,
+        RegistryGrant,
         StoreGrant,
         HttpClientGrant,
     )

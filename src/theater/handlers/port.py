@@ -66,11 +66,15 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
-    """A request to another actor: the message's receiver and body, and how long to wait."""
+    """A request to another actor: the message's receiver and body, and how long to wait.
+
+    `named` says that the receiver's id is what a registered name meant.
+    """
 
     receiver: str
     body: bytes
     timeout_ms: int
+    named: bool = False
 
 
 class HostCall(Protocol):
@@ -114,6 +118,14 @@ class HostCall(Protocol):
     @property
     def memory(self) -> dict[str, object]:
         """What lives as long as the guest's instance: resource tables, buffers. By handler's name."""
+        ...
+
+    def resolve(self, actor: str) -> str:
+        """The id that an actor's id or registered name means; what is neither comes back as it is.
+
+        What a name meant becomes the fact `actor` of the event. A call that is taken up while it
+        waits for somebody means the same one as before, whoever has the name by now.
+        """
         ...
 
     def history(self) -> Iterator[Event]:
@@ -234,6 +246,30 @@ class RouterPort(Protocol):
 
         Raises NotFound for no such request, TooLarge, and TimedOut if the answer comes too late.
         """
+        ...
+
+
+class NamePort(Protocol):
+    """The runtime's names, as the registry handler sees them.
+
+    `take` and `give_up` give what keeps the name from others, to be held until the record is queued;
+    `taken` and `given_up` are run `after` that.
+    """
+
+    def take(self, actor: str, name: str) -> AbstractContextManager[object]:
+        """Raise a TheaterError if the actor can't have this name."""
+        ...
+
+    def taken(self, actor: str, name: str) -> None: ...
+
+    def give_up(self, actor: str, name: str) -> AbstractContextManager[object]:
+        """Raise NotFound if the actor doesn't hold the name."""
+        ...
+
+    def given_up(self, actor: str, name: str) -> None: ...
+
+    def holder(self, name: str) -> str | None:
+        """The id of the actor that holds a name, None if nobody does."""
         ...
 
 

@@ -39,6 +39,8 @@ from theater.journal.records import (
     OpenWait,
     PutContent,
     Record,
+    RegisterName,
+    ReleaseName,
     SetActor,
     SetLabel,
     SetSupervision,
@@ -74,6 +76,7 @@ class Image:
         self.keys: dict[str, KeptKey] = {}
         self.timers: dict[str, Timer] = {}
         self.channels: dict[str, Channel] = {}
+        self.names: dict[str, str] = {}
         self.owners: dict[str, str] = {}
         self.store_contents: dict[str, dict[bytes, int]] = {}
         self.labels: dict[str, dict[str, tuple[bytes, ...]]] = {}
@@ -94,6 +97,7 @@ class Image:
         other.keys = dict(self.keys)
         other.timers = dict(self.timers)
         other.channels = dict(self.channels)
+        other.names = dict(self.names)
         other.owners = dict(self.owners)
         other.store_contents = {store: dict(kept) for store, kept in self.store_contents.items()}
         other.labels = {store: dict(labels) for store, labels in self.labels.items()}
@@ -159,6 +163,10 @@ class Image:
                 self.channels[step.channel.id] = step.channel
             case CloseChannel():
                 self.channels.pop(step.channel, None)
+            case RegisterName():
+                self.names[step.name] = step.actor
+            case ReleaseName():
+                self.names.pop(step.name, None)
             case NewStore():
                 self.owners.setdefault(step.store, step.owner)
             case PutContent():

@@ -7,7 +7,7 @@ can then look at the moment between the two, and lose what was not committed wit
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from theater.chain.event import Event
 from theater.errors import Conflict
@@ -241,6 +241,10 @@ class MemoryJournal:
         with self._lock:
             found = list(self._image.supervision.values())
         return sorted(found, key=lambda each: each.supervisor)
+
+    def names(self) -> Mapping[str, str]:
+        with self._lock:
+            return dict(self._image.names)
 
     def key(self, key: str) -> KeptKey | None:
         queued = self._queue.queued_key(key)

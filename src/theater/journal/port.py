@@ -6,7 +6,7 @@ methods that say so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -206,6 +206,10 @@ class Journal(Protocol):
 
     def supervision(self) -> Sequence[SetSupervision]:
         """What supervisors remember of their children's ends, each as it was set last."""
+        ...
+
+    def names(self) -> Mapping[str, str]:
+        """The registered names, each with the id of the actor that holds it."""
         ...
 
     def key(self, key: str) -> KeptKey | None:

@@ -14,6 +14,7 @@ order in which `append` was called. What belongs together is one record:
     {FireTimer, Enqueue}                          a timer was due
     {Append(wasm-result), OpenChannel, GiveAnswer, Enqueue, Settle}   a channel is accepted
     {CloseChannel, Append(host | end), Enqueue…}  a channel is closed, by a call or by an end
+    {RegisterName | ReleaseName, Append(host)}    a name that a call took or gave up
     {Append(wasm-result | wasm-error), Keep(state), Answer, Settle}   the end of a call
     {Append(wasm-error), Settle, SetSupervision…}   the end of one that failed, and what is decided
 
@@ -221,7 +222,10 @@ class CountDropped(msgspec.Struct, frozen=True, gc=False):
 
 
 class OpenWait(msgspec.Struct, frozen=True, gc=False):
-    """A host call waits. `id` is derived from its place; `due_us` is absolute."""
+    """A host call waits. `id` is derived from its place; `due_us` is absolute.
+
+    `meant` is the actor that a registered name stood for, None where an id was given.
+    """
 
     id: str
     actor: str
@@ -229,6 +233,7 @@ class OpenWait(msgspec.Struct, frozen=True, gc=False):
     number: int
     due_us: int
     input_digest: bytes
+    meant: str | None = None
 
 
 class GiveAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -295,6 +300,19 @@ class CloseChannel(msgspec.Struct, frozen=True, gc=False):
     channel: str
 
 
+class RegisterName(msgspec.Struct, frozen=True, gc=False):
+    """An actor holds a name from now on; whoever held it before has given it up."""
+
+    name: str
+    actor: str
+
+
+class ReleaseName(msgspec.Struct, frozen=True, gc=False):
+    """Nobody holds the name any more."""
+
+    name: str
+
+
 class NewStore(msgspec.Struct, frozen=True, gc=False):
     store: str
     owner: str
@@ -354,6 +372,8 @@ Step = (
     | CancelTimer
     | OpenChannel
     | CloseChannel
+    | RegisterName
+    | ReleaseName
     | NewStore
     | PutContent
     | SetLabel

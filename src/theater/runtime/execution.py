@@ -426,6 +426,14 @@ class Execution(WaitingCall):
             raise EndCall(self.killed, None, "the call was killed while it waited for an answer")
         return answer
 
+    def meant(self, derived: bytes, actor: str) -> str:
+        """The id that an id or a registered name means, or meant when the wait of this place began."""
+        wait = ids.message_id(derived)
+        opened = self._services.journal.wait_row(wait) if wait in self._waits else None
+        if opened is None:
+            return self._services.router.names.resolve(actor)
+        return opened[0].meant or actor
+
     def close_wait(self, derived: bytes) -> tuple[Step, ...]:
         """The step that ends a wait; it is forgotten with the record that the step stands in."""
         return (CloseWait(ids.message_id(derived)),)

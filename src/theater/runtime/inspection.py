@@ -60,8 +60,13 @@ class Inspection:
         self._feed: Final = Feed(journal.on_commit)
 
     def find(self, text: str) -> str:
-        """The id of the actor that a unique id prefix or a name means; NotFound or Conflict."""
+        """The id of the actor that an id, a registered name, a manifest's name or the unique beginning
+        of an id means, in this order; NotFound or Conflict.
+        """
+        holder = self._router.names.holder(text)
         self._settle()
+        if holder is not None:
+            return holder
         rows = [(row.id, row.name, str(row.status)) for row in self.journal.find_actors(text, 10)]
         exact = [row for row in rows if row[0] == text]
         living = [row for row in rows if row[2] not in ("stopped", "failed")]

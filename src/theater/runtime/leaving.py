@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from theater.journal.records import Step
+from theater.journal.records import ReleaseName, Step
 from theater.runtime.actor import Actor
 from theater.runtime.services import Services
 
@@ -21,4 +21,6 @@ def leaving(services: Services, actor: Actor) -> Iterator[list[Step]]:
 
     Yields the steps for the record of the move, which is made before the context is left.
     """
-    yield [*services.scheduler.take_off(actor.id)]
+    names, left = services.router.names.leaving(actor.id)
+    yield [*services.scheduler.take_off(actor.id), *map(ReleaseName, names)]
+    left()

@@ -18,7 +18,7 @@ from theater.chain.tip import Ref, Tip
 from theater.chain.verify import STATE_NOTES, note_state
 from theater.errors import IntegrityError, TheaterError
 from theater.journal.port import Journal
-from theater.journal.records import ActorRow, CancelTimer, CloseWait, Message
+from theater.journal.records import ActorRow, CancelTimer, CloseWait, Message, ReleaseName
 from theater.manifest.model import Limits
 from theater.runtime.actor import Actor
 from theater.runtime.router import Router
@@ -47,6 +47,11 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
             services.scheduler.restore(timer)
         elif timer.actor not in unreadable:
             journal.append((CancelTimer(timer.id),))
+    for name, holder in journal.names().items():
+        if holder in router.actors or holder in unreadable:
+            router.names.restore(holder, name)
+        else:
+            journal.append((ReleaseName(name),))
     messages = journal.living_messages()
     router.start_positions_at(1 + max((m.position for m in messages), default=0))
     for message in messages:

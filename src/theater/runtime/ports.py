@@ -84,6 +84,10 @@ class LiveCall(Protocol):
         """Send a request and wait for its answer, attaching to the wait if it exists already."""
         ...
 
+    def meant(self, derived: bytes, actor: str) -> str:
+        """The id that an id or a registered name means, or meant when the wait of this place began."""
+        ...
+
     def close_wait(self, derived: bytes) -> tuple[Step, ...]:
         """The steps that end a wait, for the record of its host call's event."""
         ...

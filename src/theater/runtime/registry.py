@@ -8,7 +8,8 @@ from theater.handlers.context.handler import ContextHandler
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.handlers.http_client.handler import HttpClientHandler
 from theater.handlers.message_server.handler import MessageServerHandler
-from theater.handlers.port import RouterPort, TimerPort
+from theater.handlers.port import TimerPort
+from theater.handlers.registry.handler import RegistryHandler
 from theater.handlers.runtime.handler import RuntimeHandler
 from theater.handlers.scheduler.handler import SchedulerHandler
 from theater.handlers.store.handler import StoreHandler
@@ -16,11 +17,12 @@ from theater.handlers.wasi.handler import WasiHandler
 from theater.handlers.wasi.refusal import refusal_text
 from theater.journal.port import Journal
 from theater.runtime.program import Handlers
+from theater.runtime.router import Router
 from theater.store import Stores
 
 
 def standard_handlers(
-    router: RouterPort, timers: TimerPort, journal: Journal, secrets: Mapping[str, str]
+    router: Router, timers: TimerPort, journal: Journal, secrets: Mapping[str, str]
 ) -> Handlers:
     """Return the handlers of a node."""
     return Handlers(
@@ -30,6 +32,7 @@ def standard_handlers(
             ContextHandler(),
             MessageServerHandler(router),
             SchedulerHandler(timers),
+            RegistryHandler(router.names),
             StoreHandler(Stores(journal)),
             HttpClientHandler(secrets=secrets),
         ],

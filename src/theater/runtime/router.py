@@ -36,6 +36,7 @@ from theater.runtime.cycles import WaitGraph
 from theater.runtime.inline import InlineRun, InlineRuns, Moved
 from theater.runtime.kinds import KINDS
 from theater.runtime.mailbox import Budget, OnCancel, size_of
+from theater.runtime.names import Names
 from theater.runtime.waits import Asking, Wait, Waits
 
 
@@ -57,6 +58,7 @@ class Router:
         later: Callable[[float, Callable[[], None]], object],
     ) -> None:
         self.actors: dict[str, Actor] = {}
+        self.names: Final = Names()
         self.mailboxes: Final = Budget()
         self._waits: Final = Waits(journal, clock)
         self.waits: Final = self._waits.table
@@ -273,7 +275,9 @@ class Router:
         receiver = self._receiver(message)
         inline = self._claim_idle(receiver)
         put = None if inline else self.admit(message, waiting.timeout_ms, asking.on_cancel)
-        opening = self._waits.open(wait, asking, message)
+        opening = self._waits.open(
+            wait, asking, message, waiting.receiver if waiting.named else None
+        )
         if put is not None:
             self._journal.append(opening)
             put()

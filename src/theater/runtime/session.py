@@ -384,6 +384,14 @@ class Session:
         """32 bytes from this host call's place in the chain."""
         return rules.derive(self.actor, self.call, self._number)
 
+    def resolve(self, actor: str) -> str:
+        """The id that an actor's id or registered name means; a name's is a fact of the event."""
+        assert self._live is not None
+        meant = self._live.meant(self.derive(), actor)
+        if meant != actor:
+            self.facts["actor"] = meant
+        return meant
+
     def step(self, step: Step | Callable[[tuple[int, bytes]], Sequence[Step]]) -> None:
         """Make a step part of the record of this host call's event, or those made of its seq and hash."""
         if callable(step):

@@ -117,13 +117,19 @@ class Waits:
         """Make a wait that nobody knows yet."""
         return Wait(due=self._clock.monotonic() + timeout_ms / 1000)
 
-    def open(self, wait: Wait, asking: Asking, message: Message) -> tuple[Step, ...]:
-        """Let answers find a wait; returns the steps that make it and its message durable together."""
+    def open(
+        self, wait: Wait, asking: Asking, message: Message, meant: str | None
+    ) -> tuple[Step, ...]:
+        """Let answers find a wait; returns the steps that make it and its message durable together.
+
+        `meant` is the receiver where it was named, and not asked for by its id.
+        """
         due_us = message.deadline_us
         assert due_us is not None
         self.table[asking.wait] = wait
         opened = OpenWait(
-            asking.wait, asking.actor, asking.call, asking.number, due_us, asking.input_digest
+            *(asking.wait, asking.actor, asking.call, asking.number, due_us),
+            *(asking.input_digest, meant),
         )
         return opened, Enqueue(message)
 

@@ -15,7 +15,11 @@ def _peer(name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class MessageServerGrant(Grant):
-    """`allowed_peers` are ids and names of actors, compared as they are; None is everyone."""
+    """`allowed_peers` are ids and registered names of actors; None is everyone.
+
+    An id is allowed however its actor was called, a name only where it was called by that name:
+    whoever holds it then is meant.
+    """
 
     type: ClassVar[str] = "message-server"
     ignored: ClassVar[Mapping[str, str]] = {
@@ -25,6 +29,6 @@ class MessageServerGrant(Grant):
     allowed_peers: tuple[str, ...] | None = setting(Names(check=_peer), default=None)
 
     def allows(self, peer: str, name: str | None = None) -> bool:
-        """Whether an actor of this id, and this name if it has one, is among the peers."""
+        """Whether an actor of this id, which was called by this name if by any, is among the peers."""
         allowed = self.allowed_peers
         return allowed is None or peer in allowed or (name is not None and name in allowed)

@@ -54,18 +54,18 @@ class _Bound:
         self._router = router
         self._grant = grant
 
-    def _refused(self, actor: str) -> Err | None:
-        allowed = self._grant.allowed_peers
-        if allowed is None or actor in allowed:
+    def _refused(self, actor: str, meant: str) -> Err | None:
+        if self._grant.allows(meant, actor):
             return None
         return Err(f"permission.denied: the manifest's allowed_peers do not include {actor[:80]!r}")
 
     def send(self, call: HostCall, actor: str, body: bytes) -> Ok | Err:
-        if refused := self._refused(actor):
+        receiver = call.resolve(actor)
+        if refused := self._refused(actor, receiver):
             return refused
         message = Message(
             id=message_id(call.derive()),
-            receiver=actor,
+            receiver=receiver,
             kind="send",
             origin="actor",
             sender=call.actor,
@@ -85,8 +85,9 @@ class _Bound:
 
     def request(self, call: HostCall, actor: str, body: bytes) -> Waiting | Err:
         # Whether the receiver lives is asked when the wait is opened: the answer may be kept already.
-        return self._refused(actor) or Waiting(
-            actor, body, self._router.request_timeout_ms(call.actor)
+        receiver = call.resolve(actor)
+        return self._refused(actor, receiver) or Waiting(
+            receiver, body, self._router.request_timeout_ms(call.actor), named=receiver != actor
         )
 
     def respond(self, call: HostCall, request: str, answer: bytes) -> Ok | Err:

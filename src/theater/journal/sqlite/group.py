@@ -38,6 +38,8 @@ from theater.journal.records import (
     OpenKey,
     OpenWait,
     PutContent,
+    RegisterName,
+    ReleaseName,
     SetActor,
     SetLabel,
     SetSupervision,
@@ -65,6 +67,7 @@ class Group:
     """What a group of records changes, table by table. `open_waits` are those before the group.
 
     `timers_fired` are timers from before it: when each is due again, and how often it was due.
+    `names` are those that were taken, with their holders, or given up, with None.
     """
 
     def __init__(self, open_waits: set[str]) -> None:
@@ -90,6 +93,7 @@ class Group:
         self.timers_fired: dict[str, tuple[int, int]] = {}
         self.channels: dict[str, Channel] = {}
         self.channels_gone: set[str] = set()
+        self.names: dict[str, str | None] = {}
         self.stores: dict[str, str] = {}
         self.store_contents: dict[tuple[str, bytes], int] = {}
         self.labels: dict[tuple[str, str], tuple[bytes, ...]] = {}
@@ -191,6 +195,12 @@ class Group:
         self.channels.pop(step.channel, None)
         self.channels_gone.add(step.channel)
 
+    def _register_name(self, step: RegisterName) -> None:
+        self.names[step.name] = step.actor
+
+    def _release_name(self, step: ReleaseName) -> None:
+        self.names[step.name] = None
+
     def _new_store(self, step: NewStore) -> None:
         self.stores.setdefault(step.store, step.owner)
 
@@ -278,6 +288,8 @@ _TAKE_IN: Final[dict[type[Step], Callable[[Group, Any], None]]] = {
     CancelTimer: Group._cancel_timer,
     OpenChannel: Group._open_channel,
     CloseChannel: Group._close_channel,
+    RegisterName: Group._register_name,
+    ReleaseName: Group._release_name,
     NewStore: Group._new_store,
     PutContent: Group._put_content,
     SetLabel: Group._set_label,

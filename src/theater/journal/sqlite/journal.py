@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import apsw
@@ -210,6 +210,9 @@ class SqliteJournal:
 
     def supervision(self) -> Sequence[SetSupervision]:
         return self._reader.supervision()
+
+    def names(self) -> Mapping[str, str]:
+        return self._reader.names()
 
     def key(self, key: str) -> KeptKey | None:
         queued = self._queue.queued_key(key)

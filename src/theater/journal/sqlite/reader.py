@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -60,8 +60,9 @@ UNHANDLED = """SELECT unhandled.number, at_us, bytes, messages.id, messages.rece
     sender, substr(body, 1, ?), position, messages.state, attempt, subject, deadline_us, trace,
     cause_seq, cause_hash, wait, key, reason
     FROM unhandled JOIN messages ON messages.id = unhandled.message WHERE unhandled.state = ?"""
-WAITS = """SELECT id, actor, call, number, due_us, input_digest, ok, body, event_seq, event_hash
-    FROM waits LEFT JOIN answers ON answers.wait = waits.id"""
+WAITS = """SELECT id, waits.actor, call, number, due_us, input_digest, meant.actor, ok, body,
+    event_seq, event_hash FROM waits LEFT JOIN answers ON answers.wait = waits.id
+    LEFT JOIN meant ON meant.wait = waits.id"""
 TIMERS = "SELECT id, actor, kind, due_us, payload, span_us, cron, fired FROM timers"
 
 _SUPERVISION = msgspec.json.Decoder(SetSupervision)
@@ -284,7 +285,7 @@ class Reader:
         return None if row is None else _wait(row)
 
     def waits(self, actor: str | None) -> Sequence[tuple[OpenWait, Answer | None]]:
-        where = "WHERE actor = ?1" if actor is not None else "WHERE ?1 IS NULL"
+        where = "WHERE waits.actor = ?1" if actor is not None else "WHERE ?1 IS NULL"
         return [_wait(row) for row in self._rows(f"{WAITS} {where} ORDER BY id", actor)]
 
     def timers(self, actor: str | None) -> Sequence[Timer]:
@@ -301,6 +302,9 @@ class Reader:
     def supervision(self) -> Sequence[SetSupervision]:
         rows = self._rows("SELECT kept FROM supervision ORDER BY supervisor")
         return [_SUPERVISION.decode(cast(str, row[0])) for row in rows]
+
+    def names(self) -> Mapping[str, str]:
+        return dict(cast(list[tuple[str, str]], self._rows("SELECT name, actor FROM names")))
 
     def key(self, key: str) -> KeptKey | None:
         row = self._row(
@@ -418,5 +422,5 @@ def _message(row: Row) -> Message:
 
 
 def _wait(row: Row) -> tuple[OpenWait, Answer | None]:
-    wait = OpenWait(*cast(tuple[str, str, int, int, int, bytes], row[:6]))
-    return wait, _answer(row[6:])
+    wait = OpenWait(*cast(tuple[str, str, int, int, int, bytes, str | None], row[:7]))
+    return wait, _answer(row[7:])

@@ -5,7 +5,8 @@ and the seq of the run's first event in one integer. What changes with every cal
 that the wide rows of `actors` are written when an actor starts and ends only. `unhandled` has a row
 for each dead letter and each message that was set aside, in the order in which they came to be so;
 triggers take it away with the message and keep the sums, so that nobody has to count. A row of
-`supervision` is one small document, because nobody asks for a part of it.
+`supervision` is one small document, because nobody asks for a part of it. `meant` has the actor that a
+wait's registered name stood for.
 """
 
 from __future__ import annotations
@@ -126,6 +127,13 @@ CREATE TABLE IF NOT EXISTS timers (
 
 CREATE TABLE IF NOT EXISTS channels (
     id TEXT NOT NULL PRIMARY KEY, opener TEXT, acceptor TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS meant (
+    wait TEXT NOT NULL PRIMARY KEY, actor TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS names (
+    name TEXT NOT NULL PRIMARY KEY, actor TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS keys (

@@ -117,6 +117,7 @@ class Writer:
             self._write_waits(group)
             self._write_timers(group)
             self._write_channels(group)
+            self._write_names(group)
             self._write_keys(group)
             self._write_stores(group)
             self._write_supervision(group)
@@ -225,11 +226,14 @@ class Writer:
         gone = list(group.waits_gone)
         with_list(connection, "DELETE FROM waits WHERE id IN", gone)
         with_list(connection, "DELETE FROM answers WHERE wait IN", gone)
+        with_list(connection, "DELETE FROM meant WHERE wait IN", gone)
         waits = [
             (wait.id, wait.actor, wait.call, wait.number, wait.due_us, wait.input_digest)
             for wait in group.waits.values()
         ]
         insert(connection, "INSERT INTO waits", waits)
+        meant = [(wait.id, wait.meant) for wait in group.waits.values() if wait.meant is not None]
+        insert(connection, "INSERT OR REPLACE INTO meant", meant)
         answers = [(wait, *_answer(answer)) for wait, answer in group.answers.items()]
         insert(connection, "INSERT OR IGNORE INTO answers", answers)
 
@@ -255,6 +259,12 @@ class Writer:
         with_list(connection, "DELETE FROM channels WHERE id IN", list(group.channels_gone))
         rows = [(each.id, each.opener, each.acceptor) for each in group.channels.values()]
         insert(connection, "INSERT OR REPLACE INTO channels", rows)
+
+    def _write_names(self, group: Group) -> None:
+        gone = [name for name, actor in group.names.items() if actor is None]
+        with_list(self._connection, "DELETE FROM names WHERE name IN", gone)
+        held = [(name, actor) for name, actor in group.names.items() if actor is not None]
+        insert(self._connection, "INSERT OR REPLACE INTO names", held)
 
     def _write_keys(self, group: Group) -> None:
         connection = self._connection

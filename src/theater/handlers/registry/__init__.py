@@ -1,0 +1,1 @@
+"""Names for actors, each with one living holder."""
