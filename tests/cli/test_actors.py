@@ -6,11 +6,13 @@ import base64
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Shell
+from tests.runtime.variants import COUNTS_ALIKE, COUNTS_BY_TWO
 from tests.server.running import WAIT_S, guest
 
 
@@ -65,6 +67,35 @@ def test_an_actors_whole_life_for_people(shell: Shell) -> None:
     assert "running" in shell.run("restart", "people").stdout
     assert "stopped" in shell.run("stop", "people", "--force").stdout
     assert shell.run("wait", actor).stdout == ""
+
+
+def test_an_actor_is_updated_or_the_difference_is_printed(shell: Shell) -> None:
+    shell.start("upgraded")
+    shell.run("send", "upgraded", "x")
+    alike, other = shell.folder / "alike.wasm", shell.folder / "other.wasm"
+    alike.write_bytes(COUNTS_ALIKE)
+    other.write_bytes(COUNTS_BY_TWO)
+    updated = shell.json("update", "upgraded", str(alike))
+    assert (updated["status"], updated["component"]) == (
+        "running",
+        sha256(COUNTS_ALIKE).hexdigest(),
+    )
+    shell.run("send", "upgraded", "y")
+    refused = shell.run("update", "upgraded", str(other), code=1)
+    assert refused.stdout == ""
+    for told in ("handle-send", "expected  the state 2", "actual    the state 3", "--force"):
+        assert told in refused.stderr
+    refused = shell.run("update", "upgraded", str(other), "--json", code=1)
+    assert (refused.stdout, json.loads(refused.stderr)["code"]) == ("", "update.diverged")
+    assert shell.json("inspect", "upgraded")["component"] == updated["component"]
+    forced = shell.run("update", "upgraded", str(other), "--force").stdout
+    assert sha256(COUNTS_BY_TWO).hexdigest() in forced
+    assert shell.json("replay", "upgraded")["equal"]
+    assert shell.json("verify", "upgraded")["ok"]
+    shell.run("update", "upgraded", str(shell.folder / "none.wasm"), code=3)
+    shell.run("update", "upgraded", shell.manifest, code=1)
+    shell.run("update", "upgraded", str(shell.folder), code=2)
+    shell.run("update", "nobody", str(alike), code=3)
 
 
 def test_messages_come_from_arguments_files_and_standard_input(shell: Shell) -> None:

@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 
+from tests.runtime.variants import COUNTS_ALIKE, COUNTS_BY_TWO
 from tests.server.running import MANIFEST, WAIT_S, Running, guest, running
 from theater.client import AsyncClient, Client
 from theater.errors import (
     ActorFailed,
     Denied,
+    Diverged,
     ManifestError,
     NotFound,
     TheaterError,
@@ -151,6 +153,17 @@ def test_an_actors_whole_life(served: Running, kind: Any) -> None:
         assert [client.restart(actor.id, key=actor.id).status for _ in range(2)] == ["running"] * 2
         assert client.state(actor.id) == b"0"
         assert len(list(client.events(actor.id, type="actor-restart"))) == 2
+        component = client.add_component(COUNTS_ALIKE)
+        assert [client.update(actor.id, component).component for _ in range(2)] == [component] * 2
+        assert len(list(client.events(actor.id, type="actor-update"))) == 1
+        assert client.replay(actor.id).equal
+        client.send(actor.id, b"counts")
+        with pytest.raises(Diverged) as otherwise:
+            client.update(actor.id, client.add_component(COUNTS_BY_TWO))
+        assert otherwise.value.code == "update.diverged"
+        assert otherwise.value.facts["expected"] == "the state 1"
+        forced = client.update(actor.id, client.add_component(COUNTS_BY_TWO), force=True)
+        assert forced.component != component
         with pytest.raises(TimedOut):
             client.wait(actor.id, 0.05)
         assert client.stop(actor.id).status == "stopped"

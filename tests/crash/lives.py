@@ -1,6 +1,6 @@
-"""Actors that are paused, resumed, restarted and stopped, by a process that may end at any record.
+"""Actors that are paused, resumed, restarted, updated and stopped, by a process that may end at any record.
 
-A client that lost its connection asks again: for a restart with the same key, so that it is done
+A client that lost its connection asks again: for a restart or an update with the same key, so that it is done
 once; for the others without, because done twice they are done once. Run again over the same data
 directory the scenario finishes what it had begun.
 """
@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from tests.crash.scenario import Told
 from tests.docs.test_second_verifier import second_problem
-from tests.runtime.actors import GUESTS, WAIT_S, guest, manifest, until
-from theater.engine import wat
+from tests.runtime.actors import WAIT_S, guest, manifest, until
+from tests.runtime.variants import COUNTS_ALIKE, COUNTS_BY_TWO, TRAPS_IN_INIT, alike
 from theater.errors import ActorFailed
 from theater.runtime.info import ActorInfo
 from theater.runtime.node import Node
 
-ANSWERS = {"first": "1", "resumed": "3", "restarted": "1", "kept": "2"}
-"""What the counter answers: a message that waited for the resuming was counted, a restart forgot."""
-
-TRAPS_IN_INIT = wat(
-    (GUESTS / "counter.wat")
-    .read_text()
-    .replace("(call $log (local.get $id) (local.get $id-size))", "(unreachable)", 1)
-)
+ANSWERS = {"first": "1", "resumed": "3", "restarted": "1", "kept": "2", "updated": "5"}
+"""What the counter answers: a message that waited for the resuming was counted, a restart forgot, and
+what it was updated to counts a message as two.
+"""
 
 
 def play(node: Node, told: Told) -> tuple[str, ...]:
@@ -39,6 +35,7 @@ def play(node: Node, told: Told) -> tuple[str, ...]:
     ask(node, told, counter, "restarted")
     node.restart(counter.id, keep_state=True, key="renew").result(WAIT_S)
     ask(node, told, counter, "kept")
+    _update(node, told, counter)
     waiting = _leave_unanswered(node, told)
     failed = _fail(node, told)
     node.stop(counter.id).result(WAIT_S)
@@ -54,6 +51,17 @@ def start(node: Node, name: str) -> ActorInfo:
 def ask(node: Node, told: Told, actor: ActorInfo, name: str) -> None:
     if name not in told.all():
         told.note(name, node.request(actor.id, b"?", key=name).result(WAIT_S).decode())
+
+
+def _update(node: Node, told: Told, counter: ActorInfo) -> None:
+    """First a component that behaves as the first one did, then one that counts otherwise."""
+    if "updated" not in told.all():
+        tried, forced = node.add_component(COUNTS_ALIKE), node.add_component(COUNTS_BY_TWO)
+        node.update(counter.id, tried, key="update").result(WAIT_S)
+        node.update(counter.id, forced, force=True, key="force").result(WAIT_S)
+        told.note("update", node.info(counter.id).component)
+        node.send(counter.id, b"counts twice", key="twice").result(WAIT_S)
+        ask(node, told, counter, "updated")
 
 
 def _leave_unanswered(node: Node, told: Told) -> tuple[str, ...]:
@@ -74,6 +82,10 @@ def _leave_unanswered(node: Node, told: Told) -> tuple[str, ...]:
         late = node.request(asker.id, b"?", key="late")
         until(lambda: late.done() or _has(node, callee.id, "outstanding"), node)
         node.restart(asker.id, keep_state=True, key="kill").result(WAIT_S)
+        until(lambda: late.done() or _has(node, callee.id, "outstanding"), node)
+        # Its call waits for an answer: that is killed, and begun anew by the other component.
+        other = node.add_component(alike(guest("relay")))
+        node.update(asker.id, other, key="change").result(WAIT_S)
         sent = 0
         while not late.done():
             until(lambda: late.done() or _has(node, callee.id, "outstanding"), node)
@@ -110,9 +122,15 @@ def check(node: Node, actors: tuple[str, ...], told: Told) -> None:
     assert known["late"] == "late"
     assert node.info(counter).status == "stopped"
     assert node.info(failed).status == "failed"
-    for actor, restarts in ((counter, 2), (callee, 1), (asker, 1), (failed, 1)):
+    for actor, restarts, updates in (
+        (counter, 2, 2),
+        (callee, 1, 0),
+        (asker, 1, 1),
+        (failed, 1, 0),
+    ):
         types = [event.type for event in node.events(actor)]
         assert types.count("actor-restart") == restarts
+        assert types.count("actor-update") == updates
         report = node.verify(actor)
         assert report.problem is None, report
         assert second_problem(list(node.events(actor))) is None

@@ -66,7 +66,7 @@ NOT_RUN: dict[tuple[str, str], Why] = {
 }
 """Blocks that are not run, by page and beginning."""
 
-SLOW = {"README.md", "docs/python.md", "docs/javascript.md"} | {
+SLOW = {"README.md", "docs/python.md", "docs/javascript.md", "docs/updating.md"} | {
     page for page in pages() if page.startswith("examples/")
 }
 """Pages for which components are built, unless a run before has."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runtime.variants import COUNTS_ALIKE, COUNTS_BY_TWO
 from tests.server.running import MANIFEST, WAIT_S, Running, guest, running
 from theater.chain import jsonl, shapes
 from theater.chain.verify import Verifier
@@ -250,6 +251,43 @@ def test_an_actor_is_paused_resumed_and_restarted_once_for_a_key(served: Running
     for verb in ("pause", "resume", "restart"):
         status, told = served.ask("POST", f"{path}/{verb}")
         assert (status, told["code"]) == (409, "actor.ended")
+
+
+def test_an_actor_is_updated_once_for_a_key_or_told_the_difference(served: Running) -> None:
+    actor = served.start("updated")
+    path = f"/api/v1/actors/{actor.id}"
+    assert served.ask("POST", f"{path}/send", b"x")[0] == 202
+    same, other = (
+        served.ask("PUT", f"/api/v1/components/{sha256(wasm).hexdigest()}", wasm)[1]["sha256"]
+        for wasm in (COUNTS_ALIKE, COUNTS_BY_TWO)
+    )
+    body = json.dumps({"component": same}).encode()
+    for _ in range(2):
+        status, told = served.ask("POST", f"{path}/update", body, {"Idempotency-Key": "update"})
+        assert (status, told["component"], told["status"]) == (200, same, "running")
+    assert served.ask("POST", f"{path}/send", b"x")[0] == 202
+    assert served.ask("POST", f"{path}/request", b"x") == (200, 3)
+    wanted = json.dumps({"component": other}).encode()
+    status, told = served.ask("POST", f"{path}/update", wanted, {"Idempotency-Key": "update"})
+    assert (status, told["code"]) == (409, "key.used")
+    status, told = served.ask("POST", f"{path}/update", wanted)
+    assert (status, told["code"]) == (409, "update.diverged")
+    assert told["facts"].keys() == {"actor", "call", "function", "seq", "expected", "actual"}
+    forced = json.dumps({"component": other, "force": True}).encode()
+    assert served.ask("POST", f"{path}/update", forced)[1]["component"] == other
+    for bad, code in (
+        (b"{}", "body.invalid"),
+        (b'{"component": "x"}', "component.name"),
+        (json.dumps({"component": same, "forced": True}).encode(), "body.invalid"),
+    ):
+        status, told = served.ask("POST", f"{path}/update", bad)
+        assert (status, told["code"]) == (400, code)
+    unknown = json.dumps({"component": "0" * 64}).encode()
+    status, told = served.ask("POST", f"{path}/update", unknown)
+    assert (status, told["code"]) == (404, "component.not_found")
+    served.ask("POST", f"{path}/stop")
+    status, told = served.ask("POST", f"{path}/update", body)
+    assert (status, told["code"]) == (409, "actor.ended")
 
 
 def test_ended_actors_are_listed_when_asked_for(served: Running) -> None:

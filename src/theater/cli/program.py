@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pause": (f"{_HERE}.operating:pause", "Have an actor take no messages for a while."),
     "resume": (f"{_HERE}.operating:resume", "Have a paused actor go on."),
     "restart": (f"{_HERE}.operating:restart", "Begin an actor anew, or in a new instance."),
+    "update": (f"{_HERE}.updating:update", "Have an actor go on with another component."),
     "stop": (f"{_HERE}.ending:stop", "Stop an actor."),
     "verify": (f"{_HERE}.proof:verify", "Recompute a chain: an actor's, or a file's."),
     "replay": (f"{_HERE}.proof:replay", "Run an actor's history again, without any effect."),

@@ -40,8 +40,9 @@ _CONNECTIONS = httpx2.Limits(
 class AsyncClient:
     """A server's API as coroutines; `actor` arguments are ids, unique prefixes or names.
 
-    Errors are those of `theater.errors`. `send`, `request`, `start` and `restart` carry an idempotency
-    key, made up if none is given, and are tried again, up to `retries` times, when a connection fails.
+    Errors are those of `theater.errors`. `send`, `request`, `start`, `restart` and `update` carry an
+    idempotency key, made up if none is given, and are tried again, up to `retries` times, when a
+    connection fails.
     """
 
     def __init__(self, address: str, token: str | None = None, *, retries: int = 2) -> None:
@@ -163,6 +164,16 @@ class AsyncClient:
         fails. With `keep_state` it goes on with its last state in a new instance.
         """
         return await self._call(calls.restart(actor, keep_state, key))
+
+    async def update(
+        self, actor: str, component: str, *, force: bool = False, key: str | None = None
+    ) -> ActorView:
+        """Have an actor go on with another component, by its SHA-256, that the server has.
+
+        Diverged, with the first difference, if it behaves otherwise in the actor's last calls, which are
+        run again with it first; `force` leaves that out.
+        """
+        return await self._call(calls.update(actor, component, force, key))
 
     async def wait(self, actor: str, timeout_s: float | None = None) -> ActorView:
         """Return the actor once it ended; TimedOut if it still lives after `timeout_s`."""

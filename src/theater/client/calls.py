@@ -26,6 +26,7 @@ from theater.protocol.actors import (
     ServerView,
     StartRequest,
     StopRequest,
+    UpdateRequest,
 )
 from theater.protocol.errors import UNREADABLE, ErrorBody, error_of
 from theater.protocol.history import ImportView, ReplayRequest, ReplayView, VerifyView
@@ -201,6 +202,18 @@ def restart(text: str, keep_state: bool, key: str | None) -> Call[ActorView]:
         msgspec.json.encode(RestartRequest(keep_state=keep_state)),
         {"content-type": JSON, IDEMPOTENCY_KEY: new_key() if key is None else key},
         COMPILE_S,
+        again=True,
+    )
+
+
+def update(text: str, component: str, force: bool, key: str | None) -> Call[ActorView]:
+    return Call(
+        "POST",
+        _actor(text, "update"),
+        _reader(ActorView),
+        msgspec.json.encode(UpdateRequest(component=component, force=force)),
+        {"content-type": JSON, IDEMPOTENCY_KEY: new_key() if key is None else key},
+        PROOF_S,
         again=True,
     )
 

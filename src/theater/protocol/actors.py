@@ -64,6 +64,16 @@ class RestartRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     keep_state: bool = False
 
 
+class UpdateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`component` is the hexadecimal SHA-256 of one that the server has.
+
+    With `force` it is not tried with the actor's last calls first.
+    """
+
+    component: str
+    force: bool = False
+
+
 class SendReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The id of a message that was accepted into a mailbox and is on disk."""
 

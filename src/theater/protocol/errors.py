@@ -71,6 +71,7 @@ _CLASS_OF_CODE: Final[tuple[tuple[str, type[TheaterError]], ...]] = (
     ("encoding", CodecError),
     ("integrity", IntegrityError),
     ("replay.diverged", Diverged),
+    ("update.diverged", Diverged),
     # What ends a stream has no status of its own.
     ("server.stopping", Unavailable),
     ("node.closing", Unavailable),

@@ -123,7 +123,7 @@ class Operations:
 
     def _order_for(self, future: Future[ActorInfo], move: OrderMove, key: str | None) -> Order:
         def done(found: Actor, number: int) -> None:
-            if move is Move.RESTART:
+            if move is Move.RESTART and found.status == "starting":
                 self._expect_start(found, future)
             else:
                 self._lives.complete(future, of_actor(found), number)
@@ -218,16 +218,15 @@ class Operations:
             self._lives.check()
             known = self.known(order.key, order.stands_for(actor))
             if not known:
-                revived, number = self._put_back(actor, order, start.state)
+                revived = self._put_back(actor, order, start.state)
         if known:
             self.tell_known(actor, future)
             return False
         self._revived(revived)
-        order.done(revived, number)
         self._router.wake(revived)
         return True
 
-    def _put_back(self, actor: str, order: Order, initial: Ref | None) -> tuple[Actor, int]:
+    def _put_back(self, actor: str, order: Order, initial: Ref | None) -> Actor:
         if actor in self._router.actors:
             raise Conflict(f"actor {actor} was restarted just now", code="actor.restarted")
         if len(self._router.actors) >= limits.ACTORS_MAX:
@@ -239,8 +238,10 @@ class Operations:
             number = update_ended(self._services, revived, order.update, order.key)
         else:
             number = record_restart(self._services, revived, order.move, order.key, initial)
+        # Before anybody can see it, and wake it: its `init` must not return before it is waited for.
+        order.done(revived, number)
         self._router.actors[actor] = revived
-        return revived, number
+        return revived
 
 
 def _initialised(

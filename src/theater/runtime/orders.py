@@ -59,7 +59,9 @@ def carry_out(services: Services, actor: Actor) -> None:
     if order is None:
         return
     try:
-        if order.update is not None:
+        if _known(services, order):
+            number = services.journal.appended()
+        elif order.update is not None:
             number = carry_out_update(services, actor, order.update, order.key)
         elif order.kills:
             number = _restart(services, actor, order)
@@ -75,6 +77,11 @@ def carry_out(services: Services, actor: Actor) -> None:
         raise
     else:
         order.done(actor, number)
+
+
+def _known(services: Services, order: Order) -> bool:
+    """Whether an order that came before was of the same key: a client that lost its connection."""
+    return order.key is not None and services.journal.key(order.key) is not None
 
 
 def _pause_or_resume(services: Services, actor: Actor, order: Order) -> int:

@@ -176,6 +176,16 @@ class Dispatch:
         )
         return actor_view(await self._bridge.result(restarting))
 
+    async def update(
+        self, actor: str, *, component: str, force: bool, key: str | None
+    ) -> ActorView:
+        """Return the actor once it goes on with the component; Diverged if that behaves otherwise."""
+        found = await self.actor_id(actor)
+        updating = await self._read(
+            lambda: self._node.update(found, component, force=force, key=key)
+        )
+        return actor_view(await self._bridge.result(updating))
+
     async def wait(self, actor: str, timeout_s: float) -> ActorView:
         """Return the actor once it ended; TimedOut if it still lives after `timeout_s`."""
         found = await self.actor_id(actor)

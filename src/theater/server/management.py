@@ -20,6 +20,7 @@ from theater.protocol.actors import (
     ServerView,
     StartRequest,
     StopRequest,
+    UpdateRequest,
 )
 from theater.protocol.history import ReplayRequest
 from theater.server.dispatch import Dispatch, flag_of, seq_of
@@ -101,6 +102,16 @@ async def restart(exchange: Exchange, dispatch: Dispatch) -> None:
     key = exchange.key()
     wanted = await exchange.read(RestartRequest, _SMALL)
     found = await dispatch.restart(exchange.path("actor"), keep_state=wanted.keep_state, key=key)
+    await exchange.answer_json(found)
+
+
+async def update(exchange: Exchange, dispatch: Dispatch) -> None:
+    """Have an actor go on with another component; answers once it does."""
+    key = exchange.key()
+    wanted = await exchange.read(UpdateRequest, _SMALL)
+    found = await dispatch.update(
+        exchange.path("actor"), component=wanted.component, force=wanted.force, key=key
+    )
     await exchange.answer_json(found)
 
 

@@ -16,6 +16,7 @@ from theater.protocol.actors import (
     ServerView,
     StartRequest,
     StopRequest,
+    UpdateRequest,
 )
 from theater.protocol.history import (
     ActorEvent,
@@ -241,6 +242,15 @@ ROUTES: Final = (
         "Begin anew with the same id, chain, mailbox and stores; 422 if its init fails",
         {200: _json(ActorView)},
         body=_json(RestartRequest),
+        keyed=True,
+    ),
+    Route(
+        "POST",
+        f"{_ACTOR}/update",
+        management.update,
+        "Have it go on with another component that behaves alike; 409 with the difference if not",
+        {200: _json(ActorView)},
+        body=_json(UpdateRequest),
         keyed=True,
     ),
     Route(
