@@ -149,6 +149,11 @@ TIMER_CRON_CHARS_MAX: Final = 256
 NAME_CHARS_MAX: Final = 128
 LABEL_CHARS_MAX: Final = 255
 CHAIN_DIR_CHARS_MAX: Final = 255
+CHILDREN: Final = 1_000
+CHILDREN_CEILING: Final = 100_000
+TREE_DEPTH_MAX: Final = 64
+"""How many actors may stand above one in the tree of children."""
+
 RESTARTS_MAX: Final = 1_000
 RESTART_PERIOD_S_MAX: Final = 24 * 3600
 STORE_BYTES_MAX: Final = 1 * GIB

@@ -24,17 +24,23 @@ from theater.handlers.runtime.handler import RuntimeHandler
 from theater.handlers.scheduler import types as scheduler
 from theater.handlers.scheduler.handler import SchedulerHandler
 from theater.handlers.store.handler import StoreHandler
+from theater.handlers.supervisor import types as supervisor
+from theater.handlers.supervisor.handler import SupervisorHandler
 from theater.handlers.wasi import WasiHandler
 from theater.journal.memory import MemoryJournal
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.registry import standard_handlers
 from theater.runtime.router import Router
 from theater.runtime.scheduler import Scheduler
+from theater.runtime.tree import Tree
 from theater.store import Stores
 from theater.values.syntax import spell_function
 from theater.values.types import FuncType
 
-OURS = (*("runtime", "context", "scheduler", "registry", "message-server", "store", "http-client"),)
+OURS = (
+    *("runtime", "context", "scheduler", "registry", "message-server", "store", "supervisor"),
+    "http-client",
+)
 
 
 def never(_seconds: float, _do: object) -> None:
@@ -55,6 +61,7 @@ def handlers() -> Iterator[Mapping[str, Handler]]:
         SchedulerHandler(Scheduler(journal, router, SystemClock())),
         RegistryHandler(router.names),
         HttpClientHandler(),
+        SupervisorHandler(Tree(router, journal, Stores(journal))),
     ]
     yield {handler.type: handler for handler in known}
     journal.close()
@@ -88,7 +95,9 @@ def test_the_contract_is_kept_by_all_handlers_that_a_node_has(
     journal = MemoryJournal()
     router = Router(journal, Dispatcher(1, 1), SystemClock(), never)
     timers = Scheduler(journal, router, SystemClock())
-    assert set(standard_handlers(router, timers, journal, {}).types) == set(handlers)
+    stores = Stores(journal)
+    tree = Tree(router, journal, stores)
+    assert set(standard_handlers(router, timers, tree, stores, {}).types) == set(handlers)
     assert set(handlers) == {*OURS, "wasi"}
     journal.close()
 
@@ -117,6 +126,7 @@ def test_what_is_called_of_an_actor_has_the_type_of_the_wit(
     assert written["actor"] == {"init": actor.INIT}
     assert FuncType(actor.INIT.params[:1], actor.INIT.result) == actor.OLDER_INIT
     assert written["scheduler-client"] == scheduler.CALLBACKS
+    assert written["supervisor-handlers"] == supervisor.CALLBACKS
     callbacks = written["message-server-client"]
     assert message_server.CALLBACKS.items() <= callbacks.items()
     assert {name for name in callbacks if "channel" not in name} == set(message_server.CALLBACKS)

@@ -346,13 +346,17 @@ def test_columns_that_a_change_does_not_name_stay(journal: Journal) -> None:
     settled(journal)
     journal.append((SetActor(A, deaths=2),))
     journal.append((SetActor(A, shutdown=True),))
+    journal.append((SetActor(A, stopped_by="parent"),))
+    settled(journal)
+    journal.append((SetActor(A, engine=b"engine"),))
     settled(journal)
     row = journal.actor(A)
-    assert row == replace(actor_row(0), deaths=2, shutdown=True)
+    expected = replace(actor_row(0), deaths=2, shutdown=True, stopped_by="parent", engine=b"engine")
+    assert row == expected
     journal.append((SetActor(A, component=bytes(32)), SetActor(A, engine=b"e")))
     settled(journal)
     row = journal.actor(A)
-    assert row == replace(actor_row(0), deaths=2, shutdown=True, component=bytes(32), engine=b"e")
+    assert row == replace(expected, component=bytes(32), engine=b"e")
 
 
 def test_who_waits_is_told_in_order_once_it_is_durable(journal: Journal) -> None:

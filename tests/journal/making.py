@@ -170,6 +170,7 @@ class Maker:
                     engine=engine,
                     outcome=outcome,
                     component=component,
+                    stopped_by="parent" if b % 2 else None,
                 )
             case "set_timer":
                 return SetTimer(timer(a, b))

@@ -118,6 +118,8 @@ def check_interfaces(manifest: Manifest, wasm: bytes) -> None:
     from theater.runtime.router import Router
     from theater.runtime.scheduler import Scheduler
     from theater.runtime.settings import default_cache_dir
+    from theater.runtime.tree import Tree
+    from theater.store import Stores
 
     journal = MemoryJournal()
     dispatcher = Dispatcher(1, 1)
@@ -125,7 +127,9 @@ def check_interfaces(manifest: Manifest, wasm: bytes) -> None:
     journal.append((Keep(digest, None, wasm),))
     clock = SystemClock()
     router = Router(journal, dispatcher, clock, lambda _seconds, _do: None)
-    handlers = standard_handlers(router, Scheduler(journal, router, clock), journal, {})
+    stores = Stores(journal)
+    tree = Tree(router, journal, stores)
+    handlers = standard_handlers(router, Scheduler(journal, router, clock), tree, stores, {})
     programs = Programs(journal, handlers, default_cache_dir())
     try:
         programs.program(digest, manifest)

@@ -14,6 +14,7 @@ from theater.handlers.registry.grant import RegistryGrant
 from theater.handlers.runtime.grant import RuntimeGrant
 from theater.handlers.scheduler.grant import SchedulerGrant
 from theater.handlers.store.grant import StoreGrant
+from theater.handlers.supervisor.grant import SupervisorGrant
 from theater.handlers.wasi.grant import WasiGrant
 from theater.manifest.grants import Grant
 
@@ -27,6 +28,7 @@ GRANT_TYPES: Final[Mapping[str, type[Grant]]] = {
         SchedulerGrant,
         RegistryGrant,
         StoreGrant,
+        SupervisorGrant,
         HttpClientGrant,
     )
 }

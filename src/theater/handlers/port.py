@@ -1,13 +1,14 @@
 """What a handler is, and what stands around each of its functions.
 
 A handler knows its grant and its ports and nothing else. Recording is done around it: a function
-says by its effect class what a call of it means, and returns a value, an Intent or a Waiting; the
+says by its effect class what a call of it means, and returns a value, an Intent, a Waiting or a Doing; the
 interceptors of the runtime do the rest, so that no handler can forget it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from theater.chain.event import Event
+from theater.chain.shapes import Peer
 from theater.journal.records import Message, Step, Timer
 from theater.values.types import FuncType
 
@@ -27,7 +29,7 @@ class Effect(Enum):
     HISTORY: reads the chain itself; its event has the head that it read, replay reads it again.
     RECORDED: an event; what it changes in the journal goes into the same record as `steps`.
     EXTERNAL: writes outside the journal; returns an Intent, whose event is on disk before it runs.
-    WAITING: waits for somebody else; returns a Waiting, which is journaled before it waits.
+    WAITING: waits for somebody else; returns a Waiting or a Doing, journaled before it waits.
     """
 
     VIRTUAL = "virtual"
@@ -75,6 +77,31 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     timeout_ms: int
     named: bool = False
+
+
+class Done(msgspec.Struct, frozen=True, gc=False):
+    """What came of a Doing: the value for the guest, and seq and hash of the event that decided it.
+
+    `event` is of the actor that was waited for, None if none of its events did, or it is not known.
+    """
+
+    value: object
+    event: tuple[int, bytes] | None = None
+
+
+class Doing(msgspec.Struct, frozen=True, gc=False):
+    """Something that is done to another actor, `awaited`, and takes its time; no message is sent.
+
+    `begin` starts it and is told whether it may have been started before, by a process that ended:
+    then it joins what was. So all that it does is named by what the host call derives. A TheaterError
+    that it raises, or that its future has, is the guest's error. `given_up` is called if the time is
+    over before the future is done.
+    """
+
+    awaited: str
+    begin: Callable[[bool], Future[Done]]
+    given_up: Callable[[], None]
+    timeout_ms: int
 
 
 class HostCall(Protocol):
@@ -130,6 +157,16 @@ class HostCall(Protocol):
 
     def history(self) -> Iterator[Event]:
         """The actor's own events up to the one before this host call, for functions of class HISTORY."""
+        ...
+
+    def read_head(self, find: Callable[[], Peer]) -> Peer:
+        """The head of another chain that a function of class HISTORY reads: what `find` returns, or
+        in a replay what it returned. Without it the function reads the actor's own chain.
+        """
+        ...
+
+    def history_of(self, head: Peer) -> Iterator[Event]:
+        """The events of the chain that has this head, up to it."""
         ...
 
     def outstanding(self) -> list[str]:

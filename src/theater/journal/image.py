@@ -286,6 +286,7 @@ def changed(row: ActorRow, step: SetActor) -> ActorRow:
         shutdown=row.shutdown if step.shutdown is None else step.shutdown,
         outcome=row.outcome if step.outcome is None else step.outcome,
         component=row.component if step.component is None else step.component,
+        stopped_by=row.stopped_by if step.stopped_by is None else step.stopped_by,
     )
 
 

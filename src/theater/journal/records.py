@@ -4,7 +4,7 @@ A record is a tuple of steps that take effect together or not at all. The order 
 order in which `append` was called. What belongs together is one record:
 
     {Enqueue}                                     a message from outside
-    {CreateActor, Keep…, Append(actor-start)}     an actor
+    {CreateActor, Keep…, Append(actor-start)}     an actor, also the child of one that waits for it
     {Take, Keep…, Append(wasm-call)}              a message is taken
     {Append(host), steps of what the call did}    a host call and its effect
     {Append(intent)}                              before an effect outside the journal
@@ -112,7 +112,8 @@ class ActorRow(msgspec.Struct, frozen=True, gc=False):
     `manifest`, `grants` are content; `component` is the plain SHA-256 of the component.
     `outcome` is what it ended with. `deaths` counts process deaths in the open call that made no
     progress. `engine` is the digest of the engine's facts that its chain recorded last.
-    `shutdown` is set once the actor asked to end: its result follows in `outcome`.
+    `shutdown` is set once the actor asked to end: its result follows in `outcome`. `stopped_by` is
+    who had it stop, None for one that was never stopped, or by an earlier version.
     """
 
     id: str
@@ -130,6 +131,7 @@ class ActorRow(msgspec.Struct, frozen=True, gc=False):
     engine: bytes = b""
     shutdown: bool = False
     outcome: Answer | None = None
+    stopped_by: str | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
@@ -170,6 +172,7 @@ class SetActor(msgspec.Struct, frozen=True, gc=False):
     shutdown: bool | None = None
     outcome: Answer | None = None
     component: bytes | None = None
+    stopped_by: str | None = None
 
 
 class Append(msgspec.Struct, frozen=True, gc=False):

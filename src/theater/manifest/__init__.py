@@ -9,6 +9,7 @@ from theater.manifest.grants import (
     Restrict,
     as_map,
     effective,
+    of_map,
 )
 from theater.manifest.interfaces import Missing, canonical, missing_handlers
 from theater.manifest.model import (
@@ -46,6 +47,7 @@ __all__ = [
     "canonical",
     "effective",
     "missing_handlers",
+    "of_map",
     "parse",
     "wrong_name",
 ]

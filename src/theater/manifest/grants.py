@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self, TypeVar, cast
 
+from theater.manifest.problems import Problems
 from theater.manifest.table import Table
 
 T = TypeVar("T")
@@ -240,6 +241,26 @@ def effective(
         met = grant.meet(above)
         held[name] = met.meet(rule.grant) if isinstance(rule, Restrict) else met
     return held
+
+
+def of_map(named: Mapping[str, object], grant_types: Mapping[str, type[Grant]]) -> dict[str, Grant]:
+    """The grants that `as_map` gave; types that this version doesn't know are passed over.
+
+    ValueError if they are none: what was recorded can't be read.
+    """
+    problems = Problems()
+    grants: dict[str, Grant] = {}
+    for name, settings in named.items():
+        if name in grant_types and isinstance(settings, dict):
+            known = {field.name for field, _ in _kinds(grant_types[name])}
+            # None is what a manifest says by leaving a setting out.
+            said = {key: value for key, value in settings.items() if value is not None}
+            grants[name] = grant_types[name].from_settings(
+                Table({key: said[key] for key in said if key in known}, (name,), problems)
+            )
+    if problems.found:
+        raise ValueError("; ".join(str(problem) for problem in problems.found))
+    return grants
 
 
 def as_map(grants: Mapping[str, Grant]) -> dict[str, object]:

@@ -43,8 +43,10 @@ from theater.runtime.states import By, Move
 if TYPE_CHECKING:
     from theater.runtime.orders import Order
 
-StopKind = Literal["orderly", "force"]
-"""How an actor is to end: after the call in hand, or at once."""
+StopKind = Literal["orderly", "overdue", "force"]
+"""How an actor is to end: after the call in hand; without it, since it was given its time; at once,
+with all below it.
+"""
 
 
 class _Same(Enum):
@@ -96,6 +98,7 @@ class Actor:
         "counted",
         "deaths",
         "engine",
+        "grants_ref",
         "id",
         "in_hand",
         "interrupted",
@@ -120,6 +123,7 @@ class Actor:
         "started_at",
         "status",
         "stop_requested",
+        "stopped_by",
     )
 
     def __init__(
@@ -140,6 +144,7 @@ class Actor:
         self.component = row.component
         """The plain SHA-256 of what it runs; an update changes it."""
         self.manifest_ref: Final = row.manifest
+        self.grants_ref: Final = row.grants
         self.manifest_path: Final = row.manifest_path
         self.started_at: Final = row.started_at
         self.manifest: Final = manifest
@@ -170,6 +175,8 @@ class Actor:
         self.last_used = clock.monotonic()
         self.running: Killable | None = None
         self.stop_requested: StopKind | None = "orderly" if row.status == "stopping" else None
+        self.stopped_by = None if row.stopped_by is None else By(row.stopped_by)
+        """Who had it stop."""
         self.orders: tuple[Order, ...] = ()
         """What operators ordered and is to be carried out between calls; the mailbox's lock guards it."""
         self._journal = journal
@@ -265,16 +272,24 @@ class Actor:
         with self.lock:
             status = states.after(self.status, move, by)
             if status != self.status:
-                self._journal.append((SetActor(self.id, status=status),))
+                stopped_by = by if move is Move.STOP else None
+                self._journal.append(
+                    (SetActor(self.id, status=status, stopped_by=stopped_by and stopped_by.value),)
+                )
+                self.stopped_by = stopped_by or self.stopped_by
                 self.status = status
 
     def history(self, until: int) -> Iterator[Event]:
         """The events up to seq `until`, also those that are queued: waits until they are on disk."""
+        return self.history_of(self.id, until)
+
+    def history_of(self, actor: str, until: int) -> Iterator[Event]:
+        """Those of any actor's chain."""
         number = self._journal.appended()
         if self._journal.durable() < number:
             with self._blocking():
                 self._journal.wait(number)
-        return self._journal.events(self.id, 0, until + 1)
+        return self._journal.events(actor, 0, until + 1)
 
     # State
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -12,11 +12,11 @@ import msgspec
 
 from theater import ids, limits
 from theater.chain import shapes
-from theater.errors import TooLarge, Unavailable
+from theater.errors import Conflict, Unavailable
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.journal.records import ActorRow, Append, CreateActor, OpenKey, Step
 from theater.manifest import parse
-from theater.manifest.grants import as_map
+from theater.manifest.grants import Grant, as_map
 from theater.manifest.model import Manifest
 from theater.runtime import opening
 from theater.runtime.actor import Actor
@@ -25,12 +25,23 @@ from theater.runtime.content import keep
 from theater.runtime.info import ActorInfo
 from theater.runtime.lifecycle import run_actor
 from theater.runtime.lives import Lives
+from theater.runtime.offspring import Offspring
 from theater.runtime.outside import Outside
 from theater.runtime.program import Program
 from theater.runtime.programs import Programs
 from theater.runtime.services import Services
-from theater.runtime.starting import initial_state
+from theater.runtime.starting import check_state, initial_state
 from theater.values import cbor
+
+
+@dataclass(frozen=True, slots=True)
+class ChildPlace:
+    """Who asks for a child: the parent, the seq of its open call, and the child's id."""
+
+    parent: Actor
+    call: int
+    child: str
+    children_max: int
 
 
 class Births:
@@ -75,11 +86,7 @@ class Births:
         program = self._programs.program(component, manifest)
         grants = cbor.encode(as_map(self._programs.grants(manifest)))
         state = initial_state(manifest, state)
-        if state is not None and len(state) > manifest.limits.state_bytes:
-            raise TooLarge(
-                f"the initial state has {len(state)} bytes, at most {manifest.limits.state_bytes}",
-                code="state.too_large",
-            )
+        check_state(manifest, state)
         name = name or manifest.name
         source = self._services.random(16)
         if key is not None:
@@ -110,6 +117,63 @@ class Births:
         elif started:
             self._lives.complete(future, self._info(kept.message), self._journal.appended())
 
+    def child(
+        self,
+        asked: ChildPlace,
+        found: Offspring,
+        grants: Mapping[str, Grant],
+        origin: shapes.Peer | None,
+    ) -> Actor:
+        """Make a child of an actor whose call is still open, or return the one that was made for it.
+
+        `grants` are the effective ones. Conflict if the call is over: its parent may have ended since,
+        and would never stop the child.
+        """
+        manifest, parent = found.manifest, asked.parent
+        self._saving.check(manifest)
+        check_state(manifest, found.state)
+        program = self._programs.program(found.component, manifest, grants)
+        recorded = cbor.encode(as_map(grants))
+        self._saving.starting(asked.child, manifest)
+        with parent.lock:
+            tip = parent.tip
+            if tip.call != asked.call:
+                raise Conflict("the call that asked for this child is over", code="child.too_late")
+            self._check_room(asked)
+            with self._lives.lock:
+                self._lives.check()
+                actor, steps = self.new_actor(
+                    asked.child,
+                    manifest,
+                    found.component,
+                    manifest.name,
+                    recorded,
+                    found.state,
+                    program,
+                    parent=shapes.Peer(parent.id, tip.seq, tip.hash),
+                    origin=origin,
+                )
+                self._journal.append(steps)
+                self._services.family.add(actor)
+                self._router.actors[actor.id] = actor
+        self._saving.started(actor)
+        self._router.wake(actor)
+        return actor
+
+    def _check_room(self, asked: ChildPlace) -> None:
+        family = self._services.family
+        if len(family.children(asked.parent.id)) >= asked.children_max:
+            raise Unavailable(
+                f"actor {asked.parent.id} has {asked.children_max} living children already, as many "
+                "as its grant of supervisor allows (max_children)",
+                code="children.full",
+            )
+        if family.depth(asked.parent) + 1 > limits.TREE_DEPTH_MAX:
+            raise Unavailable(
+                f"{limits.TREE_DEPTH_MAX} actors stand above the child already",
+                code="tree.too_deep",
+            )
+
     def new_actor(
         self,
         actor_id: str,
@@ -119,9 +183,13 @@ class Births:
         grants: bytes,
         state: bytes | None,
         program: Program,
+        *,
+        parent: shapes.Peer | None = None,
+        origin: shapes.Peer | None = None,
     ) -> tuple[Actor, tuple[Step, ...]]:
         """Return a new actor that nobody sees yet, and the steps that make it durable.
 
+        With an `origin`, where its state comes from, it runs at once: its `init` is not called.
         Unavailable if too many live already.
         """
         if len(self._router.actors) >= limits.ACTORS_MAX:
@@ -135,9 +203,9 @@ class Births:
         row = ActorRow(
             actor_id,
             name,
-            None,
+            None if parent is None else parent.actor,
             self._numbers,
-            "starting",
+            "starting" if origin is None else "running",
             component,
             manifest_ref,
             grants_ref,
@@ -156,6 +224,8 @@ class Births:
             limits=manifest.limits.as_map(),
             engine=program.engine,
             state=state_ref,
+            parent=parent,
+            origin=origin,
         )
         event, tip = opening.first_event(now, data, state_ref)
         actor = self.restored(msgspec.structs.replace(row, tip=tip), manifest)

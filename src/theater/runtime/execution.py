@@ -23,7 +23,7 @@ from theater.chain import shapes
 from theater.chain.event import Event
 from theater.chain.tip import Ref
 from theater.engine import EndCall, Ended, GuestError, Outcome, Returned
-from theater.handlers.port import Waiting
+from theater.handlers.port import Doing, Done, Waiting
 from theater.journal.records import (
     Answer,
     CloseWait,
@@ -163,7 +163,7 @@ class Execution(WaitingCall):
             recorded=recorded or (),
             live=self,
             resumed=recorded is not None,
-            history=actor.history,
+            history=actor.history_of,
             salt=services.salt,
             events_max=actor.manifest.limits.events_per_call,
         )
@@ -172,7 +172,7 @@ class Execution(WaitingCall):
         try:
             if (
                 self.killed
-                or actor.stop_requested == "force"
+                or actor.stop_requested in ("overdue", "force")
                 or (actor.orders and self.gives_way())
             ):
                 self.kill(self.killed or "killed")
@@ -398,6 +398,27 @@ class Execution(WaitingCall):
 
     def ask(self, waiting: Waiting, derived: bytes, call: int, number: int, input: bytes) -> Answer:
         """Send a request and wait for its answer."""
+        asking = self._asking(derived, call, number, input)
+        with thread_left():
+            answer = self._services.router.ask(waiting, asking)
+        self._go_on("an answer")
+        return answer
+
+    def do(self, doing: Doing, derived: bytes, call: int, number: int, input: bytes) -> Done:
+        """Have something done to another actor and wait for it."""
+        asking = self._asking(derived, call, number, input)
+        with thread_left():
+            done = self._services.router.do(doing, asking)
+        self._go_on("another actor")
+        return done
+
+    def _go_on(self, waited_for: str) -> None:
+        if self.killed is not None:
+            raise EndCall(
+                self.killed, None, f"the call was killed while it waited for {waited_for}"
+            )
+
+    def _asking(self, derived: bytes, call: int, number: int, input: bytes) -> Asking:
         assert self._session is not None
         wait = ids.message_id(derived)
         input_digest = sha256(input).digest()
@@ -406,7 +427,7 @@ class Execution(WaitingCall):
             if opened is not None and opened[0].input_digest != input_digest:
                 raise EndCall("diverged", None, "the request that was waiting had another input")
         self._waits.add(wait)
-        asking = Asking(
+        return Asking(
             self.actor.id,
             call,
             number,
@@ -420,11 +441,6 @@ class Execution(WaitingCall):
             self.patience.wait,
             self.park,
         )
-        with thread_left():
-            answer = self._services.router.ask(waiting, asking)
-        if self.killed is not None:
-            raise EndCall(self.killed, None, "the call was killed while it waited for an answer")
-        return answer
 
     def meant(self, derived: bytes, actor: str) -> str:
         """The id that an id or a registered name means, or meant when the wait of this place began."""

@@ -25,6 +25,12 @@ def complete(journal: Journal, future: Future[T], value: T, number: int) -> None
     journal.when_durable(number, on_disk)
 
 
+def settle(future: Future[T], value: T) -> None:
+    """Complete a future with a value at once, unless it is done."""
+    if not future.done() and future.set_running_or_notify_cancel():
+        future.set_result(value)
+
+
 def fail(future: Future[T], error: BaseException) -> None:
     """Complete a future with an error, unless it is done."""
     if not future.done() and future.set_running_or_notify_cancel():

@@ -221,10 +221,10 @@ class Inspection:
         if until is not None and until < 0:
             raise UsageError(f"an event's number is 0 or more, not {until}", code="event.number")
 
-        def history(seq: int) -> Iterator[Event]:
-            return self._histories.events(actor, 0, seq + 1)
+        def history(of: str, seq: int) -> Iterator[Event]:
+            return self._histories.events(of, 0, seq + 1)
 
-        return Replay(self.journal, self._load, history).run(history(row.tip.seq), until)
+        return Replay(self.journal, self._load, history).run(history(actor, row.tip.seq), until)
 
     def import_chain(self, source: Source, *, actor: str | None = None) -> ImportReport:
         """Verify a chain file and keep it, to be looked at like an actor that ended.
@@ -259,7 +259,8 @@ class Inspection:
                 code="replay.gone",
             )
         manifest = parse(kept[1].decode(), grant_types=GRANT_TYPES)
-        program = self._programs.program(start.component, manifest)
+        held = None if start.parent is None else self._programs.recorded(start.grants)
+        program = self._programs.program(start.component, manifest, held)
         return Loaded(program, Limits.of_map(start.limits))
 
     def _row(self, actor: str) -> ActorRow:

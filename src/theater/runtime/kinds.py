@@ -10,25 +10,43 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from theater.handlers.supervisor.types import ERROR_PARAMS, EXIT_PARAMS, STOP_PARAMS
 from theater.journal.records import Message
-from theater.values import cbor
+from theater.values import cbor, codec
+from theater.values.types import WitType
 
 CLIENT: Final = "theater:simple/message-server-client"
+SUPERVISOR_HANDLERS: Final = "theater:simple/supervisor-handlers"
 TIMER_CLIENT: Final = "theater:agent/scheduler-client@0.1"
 INIT: Final = "theater:simple/actor/init"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`arguments` are those behind the state; `encoded` is their CBOR array."""
+    """`arguments` are those behind the state; `encoded` is their CBOR array.
+
+    `optional`: an actor that does not export it is not missing anything, and nobody is told.
+    """
 
     export: str
     arguments: Callable[[Message], tuple[object, ...]]
     encoded: Callable[[Message], bytes]
+    optional: bool = False
 
 
 def _encode_body(body: bytes) -> bytes:
     return cbor.head(2, len(body)) + body
+
+
+def _of_child(name: str, params: WitType) -> Kind:
+    """A report, whose body is the CBOR of the parameters."""
+    decode = codec.decoder(params)
+    return Kind(
+        f"{SUPERVISOR_HANDLERS}/{name}",
+        lambda m: (decode(cbor.decode(m.body)),),
+        lambda m: b"\x81" + m.body,
+        optional=True,
+    )
 
 
 KINDS: Final[dict[str, Kind]] = {
@@ -47,4 +65,7 @@ KINDS: Final[dict[str, Kind]] = {
         lambda m: ((m.subject, m.body),),
         lambda m: b"\x81\x82" + cbor.encode(m.subject) + _encode_body(m.body),
     ),
+    "child-error": _of_child("handle-child-error", ERROR_PARAMS),
+    "child-exit": _of_child("handle-child-exit", EXIT_PARAMS),
+    "child-stop": _of_child("handle-child-external-stop", STOP_PARAMS),
 }

@@ -15,8 +15,8 @@ from typing import Final
 from theater.chain import shapes
 from theater.engine import Ended
 from theater.errors import JournalFailed, TheaterError, Unavailable
-from theater.journal.records import Answer, Message, Step
-from theater.runtime import states
+from theater.journal.records import Answer, Message, Settle, Step
+from theater.runtime import reports, states
 from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
 from theater.runtime.execution import CallEnd, Execution
@@ -63,14 +63,26 @@ def run_actor(
         log.exception("actor %s failed inside the runtime", actor.id)
         fail_actor(services, actor, "an error of the runtime; see the log")
     with actor.mailbox.lock:
-        more = not actor.ended and (
-            actor.stop_requested is not None
-            or actor.shutdown
-            or bool(actor.orders)
-            or (actor.status == "running" and len(actor.mailbox) > 0)
-        )
-        actor.scheduled = more
+        actor.scheduled = more = _has_more(services, actor)
         return more
+
+
+def _has_more(services: Services, actor: Actor) -> bool:
+    """Whether a worker finds something to do. An actor whose children must end first is woken then."""
+    if actor.ended:
+        return False
+    if _takes_children(actor):
+        return not services.family.has_children(actor.id)
+    return bool(actor.orders) or (actor.status == "running" and len(actor.mailbox) > 0)
+
+
+def _takes_children(actor: Actor) -> bool:
+    """Whether what an actor does next is done without children."""
+    return (
+        actor.shutdown
+        or actor.stop_requested is not None
+        or (bool(actor.orders) and actor.orders[0].move is Move.RESTART)
+    )
 
 
 def _begin_with(
@@ -93,11 +105,10 @@ def _work(services: Services, actor: Actor, batch: int) -> None:
     for _ in range(batch):
         if actor.ended:
             return
-        if actor.shutdown:
-            _stop(services, actor, By.ACTOR)
+        if _takes_children(actor) and not services.family.is_clear(actor):
             return
-        if actor.stop_requested is not None:
-            _stop(services, actor, By.OPERATOR)
+        if actor.shutdown or actor.stop_requested is not None:
+            _stop(services, actor)
             return
         if actor.orders:
             carry_out(services, actor)
@@ -178,6 +189,9 @@ def _begin(
         return None
     assert actor.program is not None
     if kind.export not in actor.program.exports:
+        if kind.optional:
+            services.journal.append((Settle(message.id, "done"),))
+            return None
         text = f"actor {actor.id} does not export {kind.export}"
         _refuse(services, message, opening, "actor.no_handler", text)
         return None
@@ -204,10 +218,11 @@ def _after_call(services: Services, actor: Actor, end: CallEnd) -> None:
         services.started(actor, end.number)
 
 
-def _stop(services: Services, actor: Actor, by: By) -> None:
-    if by is By.ACTOR:
-        _end(services, actor, Move.SHUTDOWN, by, "shutdown", actor.outcome)
+def _stop(services: Services, actor: Actor) -> None:
+    if actor.shutdown:
+        _end(services, actor, Move.SHUTDOWN, By.ACTOR, "shutdown", actor.outcome)
     else:
+        by = actor.stopped_by or By.OPERATOR
         actor.move(Move.STOP, by)
         _end(services, actor, Move.END, by, "stop", None)
 
@@ -231,15 +246,17 @@ def fail_actor(services: Services, actor: Actor, text: str) -> None:
 def _end(
     services: Services, actor: Actor, move: Move, by: By, why: str, outcome: Answer | None
 ) -> None:
+    report = reports.of_end(services, actor, move, by, outcome)
     with leaving(services, actor) as steps:
         _, number = actor.record(
             shapes.ACTOR_FAIL if move is Move.FAIL else shapes.ACTOR_STOP,
             shapes.note(services.salt(), by.value, why[:1000]),
-            steps,
+            [*steps, *report.steps],
             move=move,
             by=by,
             outcome=outcome,
         )
+    report.put()
     _clear(services, actor, number)
 
 

@@ -189,11 +189,17 @@ class Mailbox:
             self._queue().append(message)
             return True
 
-    def restore(self, message: Message) -> None:
-        """Put a message that recovery found behind the others, whatever the bounds."""
+    def restore(self, message: Message) -> bool:
+        """Put a message behind the others, whatever the bounds. False if the mailbox is closed.
+
+        For what recovery found, and for what the runtime itself has to tell.
+        """
         with self.lock:
+            if self.closed:
+                return False
             self._force(size_of(message))
             self._queue().append(message)
+            return True
 
     def push_front(self, message: Message) -> None:
         """Put a message that could not be handled back, before all others, whatever the bounds."""

@@ -37,6 +37,7 @@ from theater.runtime.births import Births
 from theater.runtime.chain_saving import ChainSaving
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
+from theater.runtime.family import Family
 from theater.runtime.imports import Imports
 from theater.runtime.info import ActorInfo
 from theater.runtime.instances import load_program
@@ -44,6 +45,7 @@ from theater.runtime.lives import Lives
 from theater.runtime.operations import Operations
 from theater.runtime.outside import Outside
 from theater.runtime.parking import Effects
+from theater.runtime.program import Program
 from theater.runtime.programs import Programs
 from theater.runtime.recovery import forgive_close
 from theater.runtime.registry import standard_handlers
@@ -54,9 +56,11 @@ from theater.runtime.services import Services
 from theater.runtime.settings import NodeSettings
 from theater.runtime.starting import digest_of
 from theater.runtime.timers import Timers
+from theater.runtime.tree import Tree
 from theater.runtime.unhandled import UnhandledMessages
 from theater.runtime.unhandling import Unhandling
 from theater.runtime.updates import Updates
+from theater.store import Stores
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -84,7 +88,9 @@ class Node(Unhandling):
         timers = Timers(settings.clock)
         router = Router(journal, dispatcher, settings.clock, timers.after)
         scheduler = Scheduler(journal, router, settings.clock)
-        handlers = standard_handlers(router, scheduler, journal, settings.secrets)
+        stores = Stores(journal)
+        tree = Tree(router, journal, stores)
+        handlers = standard_handlers(router, scheduler, tree, stores, settings.secrets)
         super().__init__(
             journal,
             router,
@@ -102,11 +108,12 @@ class Node(Unhandling):
             self._router,
             self._dispatcher,
             scheduler,
+            Family(router, timers.after),
             settings.clock,
             self._random,
             pool.piece,
-            lambda actor, component: self._programs.program(component, actor.manifest),
-            self._lives.started,
+            self._program,
+            self._when_started,
             self._when_ended,
             lambda actor: self._later(RETRY_S, actor),
             timers.after,
@@ -136,7 +143,6 @@ class Node(Unhandling):
         self._operations = Operations(
             self._services,
             self._lives,
-            self._timers,
             self._starters,
             self.info,
             self._births.restored,
@@ -145,6 +151,7 @@ class Node(Unhandling):
         self._updates = Updates(
             self._services, self._lives, self._operations, self._births.restored
         )
+        tree.open(self._services, self._births, self._programs, self._operations, self._starters)
         self._swept = -1
         self._closed = False
         journal.on_failure(self._fail)
@@ -173,7 +180,7 @@ class Node(Unhandling):
             opening.recover(node._services, node._births.restored)
             for actor in list(node._router.actors.values()):
                 if actor.status == "stopping":
-                    node._operations.finish_stop(actor)
+                    node._services.family.finish_stop(actor)
             node._saving.open(node._router.actors.values())
             node._services.scheduler.start()
             node._timers.after(SWEEP_S, node._sweep)
@@ -276,9 +283,18 @@ class Node(Unhandling):
     def _later(self, seconds: float, actor: Actor) -> None:
         self._timers.after(seconds, lambda: self._router.wake(actor))
 
+    def _program(self, actor: Actor, component: bytes) -> Program:
+        held = self._programs.held(actor)
+        return self._programs.program(component, actor.manifest, held)
+
+    def _when_started(self, actor: Actor, number: int) -> None:
+        self._lives.started(actor, number)
+        self._services.family.started(actor)
+
     def _when_ended(self, actor: Actor, number: int) -> None:
         self._saving.ended(actor.id)
         self._lives.ended(actor, number)
+        self._services.family.ended(actor)
 
     def _when_revived(self, actor: Actor) -> None:
         self._saving.started(actor)

@@ -37,9 +37,13 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
     """Fill the router with what the journal holds, then wake every actor that has something to do."""
     journal, router = services.journal, services.router
     unreadable = _load_actors(journal, router, restored)
+    services.family.restore(list(router.actors.values()), unreadable)
     for wait, answer in journal.waits():
         if wait.actor in router.actors:
             router.waits[wait.id] = Wait(answer)
+            child = services.family.awaited(wait)
+            if child is not None:
+                router.restored_wait(wait.id, wait.actor, child.id)
         elif wait.actor not in unreadable:
             journal.append((CloseWait(wait.id),))
     for timer in journal.timers():

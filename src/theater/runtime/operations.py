@@ -25,7 +25,6 @@ from theater.runtime.opening import STEP_BACK, recorded_start
 from theater.runtime.orders import Order, OrderMove, record_restart
 from theater.runtime.services import Services
 from theater.runtime.states import By, Move
-from theater.runtime.timers import Timers
 from theater.runtime.updating import update_ended
 
 
@@ -38,7 +37,6 @@ class Operations:
         self,
         services: Services,
         lives: Lives,
-        timers: Timers,
         workers: Executor,
         info: Callable[[str], ActorInfo],
         restored: Callable[[ActorRow], Actor],
@@ -48,7 +46,6 @@ class Operations:
         self._journal: Final = services.journal
         self._router: Final = services.router
         self._lives: Final = lives
-        self._timers: Final = timers
         self._workers: Final = workers
         self._info: Final = info
         self._restored: Final = restored
@@ -61,25 +58,8 @@ class Operations:
         future = self._lives.wait(actor)
         found = self._router.actors.get(actor)
         if found is not None:
-            found.move(Move.STOP, By.OPERATOR)
-            self.finish_stop(found, force=force)
+            self._services.family.stop(found, By.OPERATOR, force=force)
         return future
-
-    def finish_stop(self, actor: Actor, *, force: bool = False) -> None:
-        """See to it that an actor that is stopping ends, when its grace is over at the latest."""
-        actor.stop_requested = "force" if force else actor.stop_requested or "orderly"
-        if force:
-            self._kill(actor)
-        else:
-            grace = actor.manifest.supervision.shutdown_ms / 1000
-            self._timers.after(grace, lambda: self._kill(actor))
-        self._router.wake(actor)
-
-    def _kill(self, actor: Actor) -> None:
-        actor.stop_requested = "force"
-        running = actor.running
-        if running is not None and not actor.ended:
-            running.kill("killed")
 
     # Orders
 
@@ -91,14 +71,16 @@ class Operations:
         """Have a paused actor take messages again."""
         return self._order(actor, Move.RESUME)
 
-    def restart(self, actor: str, *, keep_state: bool, key: str | None) -> Future[ActorInfo]:
+    def restart(
+        self, actor: str, *, keep_state: bool, key: str | None, by: By = By.OPERATOR
+    ) -> Future[ActorInfo]:
         """Restart an actor that lives or has failed."""
         move: OrderMove = Move.RENEW if keep_state else Move.RESTART
         found = self._router.actors.get(actor)
         if found is not None and not found.ended:
-            return self._order(actor, move, key)
+            return self._order(actor, move, key, by)
         future: Future[ActorInfo] = Future()
-        order = self._order_for(future, move, key)
+        order = self._order_for(future, move, key, by)
 
         def revive() -> None:
             try:
@@ -116,12 +98,16 @@ class Operations:
             raise closing() from None
         return future
 
-    def _order(self, actor: str, move: OrderMove, key: str | None = None) -> Future[ActorInfo]:
+    def _order(
+        self, actor: str, move: OrderMove, key: str | None = None, by: By = By.OPERATOR
+    ) -> Future[ActorInfo]:
         future: Future[ActorInfo] = Future()
-        self.place(actor, self._order_for(future, move, key), future)
+        self.place(actor, self._order_for(future, move, key, by), future)
         return future
 
-    def _order_for(self, future: Future[ActorInfo], move: OrderMove, key: str | None) -> Order:
+    def _order_for(
+        self, future: Future[ActorInfo], move: OrderMove, key: str | None, by: By
+    ) -> Order:
         def done(found: Actor, number: int) -> None:
             if move is Move.RESTART and found.status == "starting":
                 self._expect_start(found, future)
@@ -131,7 +117,7 @@ class Operations:
         def failed(error: TheaterError) -> None:
             futures.fail(future, error)
 
-        return Order(move, key, done, failed)
+        return Order(move, key, done, failed, by=by)
 
     def place(self, actor: str, order: Order, future: Future[ActorInfo]) -> bool:
         """Have an order carried out; False if that was done already under its key, which the future is
@@ -204,6 +190,7 @@ class Operations:
         ended = self.failed(actor, order.move)
         if ended is None:
             return self.place(actor, order, future)
+        self._services.family.when_clear(actor).result()
         if order.move is not Move.RESTART and not _initialised(
             self._journal.events, actor, ended.events
         ):
@@ -222,9 +209,21 @@ class Operations:
         if known:
             self.tell_known(actor, future)
             return False
+        self._services.family.check_parent(revived)
         self._revived(revived)
         self._router.wake(revived)
         return True
+
+    def _check_parent(self, row: ActorRow) -> None:
+        parent = None if row.parent is None else self._router.actors.get(row.parent)
+        if row.parent is not None and (
+            parent is None or parent.ended or parent.shutdown or parent.stop_requested is not None
+        ):
+            raise Conflict(
+                f"the parent of actor {row.id} has ended or is about to, and no child outlives its "
+                "parent; start another actor",
+                code="parent.ended",
+            )
 
     def _put_back(self, actor: str, order: Order, initial: Ref | None) -> Actor:
         if actor in self._router.actors:
@@ -233,13 +232,17 @@ class Operations:
             raise Unavailable(f"{limits.ACTORS_MAX} actors live already", code="actors.full")
         row = self._journal.actor(actor)
         assert row is not None, "what was told to have failed is there"
+        self._check_parent(row)
         revived = self._restored(row)
         if order.update is not None:
             number = update_ended(self._services, revived, order.update, order.key)
         else:
-            number = record_restart(self._services, revived, order.move, order.key, initial)
+            number = record_restart(
+                self._services, revived, order.move, order.by, order.key, initial
+            )
         # Before anybody can see it, and wake it: its `init` must not return before it is waited for.
         order.done(revived, number)
+        self._services.family.add(revived)
         self._router.actors[actor] = revived
         return revived
 

@@ -1,8 +1,9 @@
-"""What operators order a living actor to do between two calls: pause, resume, restart, update.
+"""What a living actor is ordered to do between two calls: pause, resume, restart, update.
 
 Orders wait at the actor and are carried out, in order, by whoever has claimed it, so none ever
 meets a call half-way: a pause and a resume let the call in hand finish, a restart and an update have
-it killed and its message put back. An order that was not carried out when the process ended was not acknowledged
+it killed and its message put back. A restart from the initial state waits until the actor has no
+living children. An order that was not carried out when the process ended was not acknowledged
 either, and is gone.
 """
 
@@ -42,6 +43,7 @@ class Order(msgspec.Struct, frozen=True, gc=False, eq=False):
     done: Callable[[Actor, int], None]
     failed: Callable[[TheaterError], None]
     update: Update | None = None
+    by: By = By.OPERATOR
 
     @property
     def kills(self) -> bool:
@@ -89,15 +91,15 @@ def _pause_or_resume(services: Services, actor: Actor, order: Order) -> int:
     if actor.status == ("paused" if pauses else "running"):
         return services.journal.appended()
     note = shapes.ACTOR_PAUSE if pauses else shapes.ACTOR_RESUME
-    data = shapes.note(services.salt(), By.OPERATOR.value, order.move.value)
-    return actor.record(note, data, move=order.move, by=By.OPERATOR)[1]
+    data = shapes.note(services.salt(), order.by.value, order.move.value)
+    return actor.record(note, data, move=order.move, by=order.by)[1]
 
 
 def _restart(services: Services, actor: Actor, order: Order) -> int:
     initial = None
     if order.move is Move.RESTART:
         initial = recorded_start(actor.history(0), actor.id).state
-    number = record_restart(services, actor, order.move, order.key, initial)
+    number = record_restart(services, actor, order.move, order.by, order.key, initial)
     drop_instance(actor)
     if order.move is Move.RESTART:
         # Had the process ended before this, the next one would do it: what starts owes no answers.
@@ -106,7 +108,7 @@ def _restart(services: Services, actor: Actor, order: Order) -> int:
 
 
 def record_restart(
-    services: Services, actor: Actor, move: Move, key: str | None, initial: Ref | None
+    services: Services, actor: Actor, move: Move, by: By, key: str | None, initial: Ref | None
 ) -> int:
     """Record a restart of an actor that this thread has claimed; returns the record's number.
 
@@ -120,12 +122,12 @@ def record_restart(
     before: list[Step] = [SetActor(actor.id, shutdown=False)]
     if key is not None:
         before.append(OpenKey(key, restart_of(actor.id), services.clock.wall_us()))
-    data = shapes.note(services.salt(), By.OPERATOR.value, move.value, fields)
+    data = shapes.note(services.salt(), by.value, move.value, fields)
     with ExitStack() as left:
         if move is Move.RESTART:
             before.extend(left.enter_context(leaving(services, actor)))
         _, number = actor.record(
-            shapes.ACTOR_RESTART, data, before=before, state=state, move=move, by=By.OPERATOR
+            shapes.ACTOR_RESTART, data, before=before, state=state, move=move, by=by
         )
     # A failed one may have asked to end, in the call that it failed with.
     actor.shutdown, actor.outcome = False, None

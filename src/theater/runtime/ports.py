@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from theater.chain.event import Event
-from theater.handlers.port import Waiting
+from theater.handlers.port import Doing, Done, Waiting
 from theater.journal.records import Answer, Message, Step
 
 
@@ -82,6 +82,10 @@ class LiveCall(Protocol):
 
     def ask(self, waiting: Waiting, derived: bytes, call: int, number: int, input: bytes) -> Answer:
         """Send a request and wait for its answer, attaching to the wait if it exists already."""
+        ...
+
+    def do(self, doing: Doing, derived: bytes, call: int, number: int, input: bytes) -> Done:
+        """Have something done to another actor and wait for it, joining what was begun already."""
         ...
 
     def meant(self, derived: bytes, actor: str) -> str:

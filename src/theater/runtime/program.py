@@ -18,10 +18,11 @@ from theater.handlers.actor import types as actor
 from theater.handlers.message_server import types as message_server
 from theater.handlers.port import Effect, Handler, HostCall, HostFunction, Trap
 from theater.handlers.scheduler import types as scheduler
+from theater.handlers.supervisor import types as supervisor
 from theater.manifest.grants import Grant
 from theater.manifest.interfaces import ALWAYS, canonical, missing_handlers
 from theater.manifest.model import Limits, Manifest
-from theater.runtime.kinds import CLIENT, INIT, TIMER_CLIENT
+from theater.runtime.kinds import CLIENT, INIT, SUPERVISOR_HANDLERS, TIMER_CLIENT
 from theater.values import cbor
 from theater.values.syntax import spell_function
 from theater.values.types import FuncType
@@ -30,6 +31,7 @@ _EXPORTS: Final[Mapping[str, tuple[FuncType, ...]]] = {
     INIT: (actor.INIT, actor.OLDER_INIT),
     **{f"{CLIENT}/{name}": (wit,) for name, wit in message_server.CALLBACKS.items()},
     **{f"{TIMER_CLIENT}/{name}": (wit,) for name, wit in scheduler.CALLBACKS.items()},
+    **{f"{SUPERVISOR_HANDLERS}/{name}": (wit,) for name, wit in supervisor.CALLBACKS.items()},
 }
 """What is called of an actor, and the types that it may have; the first is today's."""
 
@@ -169,6 +171,13 @@ class Handlers:
                 code="permission.missing_handlers",
                 interfaces=[each.interface for each in missing],
             )
+        taken = [
+            each.interface
+            for each in component.imports
+            if self._type_of.get(canonical(each.interface), "wasi") not in {*ALWAYS, *grants}
+        ]
+        if taken:
+            raise _taken_away(taken, self._type_of)
         tables: dict[str, Mapping[str, HostFunction]] = {}
         active = [self._by_type[t] for t in sorted({*ALWAYS, *grants})]
         for handler in active:
@@ -225,6 +234,20 @@ class Handlers:
             raise Trap("denied", text)
 
         return HostFunction(Effect.RECORDED, refuse)
+
+
+def _taken_away(interfaces: Sequence[str], type_of: Mapping[str, str]) -> Denied:
+    lines = [
+        f"{interface} (handler {type_of[canonical(interface)]})"
+        for interface in dict.fromkeys(interfaces)
+    ]
+    return Denied(
+        "the component imports what this child may not have, although its manifest asks for it: "
+        f"{', '.join(lines)}. A child has at most what its parent has, and of that what the parent's "
+        "permission_policy leaves to it",
+        code="permission.not_from_parent",
+        interfaces=list(dict.fromkeys(interfaces)),
+    )
 
 
 def _unknown(

@@ -124,7 +124,7 @@ class Rerun:
     instance: Instance
     bounds: Limits
     content: ContentSource
-    history: Callable[[int], Iterator[Event]]
+    history: Callable[[str, int], Iterator[Event]]
     memory: dict[str, object] = field(default_factory=dict)
     deadline_ms: int = limits.DEADLINE_MS_CEILING
 

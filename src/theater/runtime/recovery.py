@@ -119,7 +119,7 @@ def _run_again(
         live.instance,
         actor.manifest.limits,
         services.journal,
-        actor.history,
+        actor.history_of,
     )
     actor.live = LiveInstance(live.instance, rerun.memory)
     for recorded in ended:

@@ -13,16 +13,21 @@ from theater.handlers.registry.handler import RegistryHandler
 from theater.handlers.runtime.handler import RuntimeHandler
 from theater.handlers.scheduler.handler import SchedulerHandler
 from theater.handlers.store.handler import StoreHandler
+from theater.handlers.supervisor.handler import SupervisorHandler
+from theater.handlers.supervisor.port import SupervisorPort
 from theater.handlers.wasi.handler import WasiHandler
 from theater.handlers.wasi.refusal import refusal_text
-from theater.journal.port import Journal
 from theater.runtime.program import Handlers
 from theater.runtime.router import Router
 from theater.store import Stores
 
 
 def standard_handlers(
-    router: Router, timers: TimerPort, journal: Journal, secrets: Mapping[str, str]
+    router: Router,
+    timers: TimerPort,
+    tree: SupervisorPort,
+    stores: Stores,
+    secrets: Mapping[str, str],
 ) -> Handlers:
     """Return the handlers of a node."""
     return Handlers(
@@ -33,7 +38,8 @@ def standard_handlers(
             MessageServerHandler(router),
             SchedulerHandler(timers),
             RegistryHandler(router.names),
-            StoreHandler(Stores(journal)),
+            StoreHandler(stores),
+            SupervisorHandler(tree),
             HttpClientHandler(secrets=secrets),
         ],
         GRANT_TYPES,

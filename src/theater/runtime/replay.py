@@ -61,7 +61,7 @@ class Replay:
         self,
         content: ContentSource,
         load: Callable[[shapes.Start], Loaded],
-        history: Callable[[int], Iterator[Event]],
+        history: Callable[[str, int], Iterator[Event]],
     ) -> None:
         self._content = RecentContent(content)
         self._load = load

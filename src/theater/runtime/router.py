@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from theater import limits
 from theater.clock import Clock
 from theater.errors import Conflict, NotFound, TheaterError, TimedOut, TooLarge, Unavailable
-from theater.handlers.port import HostCall, Waiting
+from theater.handlers.port import Doing, Done, HostCall, Waiting
 from theater.journal.port import Journal
 from theater.journal.records import (
     Answer,
@@ -33,6 +33,7 @@ from theater.runtime.actor import Actor
 from theater.runtime.answers import Place, RecordSteps, bounded, bury, refusal
 from theater.runtime.clients import Clients
 from theater.runtime.cycles import WaitGraph
+from theater.runtime.doing import Doings
 from theater.runtime.inline import InlineRun, InlineRuns, Moved
 from theater.runtime.kinds import KINDS
 from theater.runtime.mailbox import Budget, OnCancel, size_of
@@ -69,6 +70,7 @@ class Router:
         self._opened_us: Final = clock.wall_us()
         self._last_us: int | None = None
         self._graph: Final = WaitGraph()
+        self._doings: Final = Doings(self._waits, self._graph, journal, clock)
         self._inline: Final = InlineRuns(clock, later)
         self._positions = itertools.count(1)
         self._depth = threading.local()
@@ -237,6 +239,10 @@ class Router:
         self._graph.leave(asking.actor)
         return answer
 
+    def do(self, doing: Doing, asking: Asking) -> Done:
+        """Have something done to an actor and wait for it; joins what was begun already."""
+        return self._doings.do(doing, asking, self._away_us())
+
     def _enter(self, wait: Wait, waiting: Waiting, asking: Asking) -> None:
         def waits() -> bool:
             return wait.answer is None and not wait.closed and asking.cancelled() is None
@@ -248,7 +254,12 @@ class Router:
 
         Known before anybody is taken up: whoever comes first could otherwise ask the one that waits.
         """
-        wait = None if message.wait is None else self.waits.get(message.wait)
+        if message.wait is not None:
+            self.restored_wait(message.wait, message.sender, message.receiver)
+
+    def restored_wait(self, wait_id: str, waiter: str, awaited: str) -> None:
+        """An actor waited for another before the node was opened, and does so still."""
+        wait = self.waits.get(wait_id)
         if wait is None or wait.answer is not None:
             return
 
@@ -256,7 +267,7 @@ class Router:
             return wait.answer is None and not wait.closed
 
         with suppress(Conflict):
-            self._graph.enter(message.sender, message.receiver, waits)
+            self._graph.enter(waiter, awaited, waits)
 
     def _open_wait(self, wait: Wait, waiting: Waiting, asking: Asking) -> None:
         message = Message(

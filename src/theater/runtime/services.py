@@ -9,6 +9,7 @@ from theater.clock import Clock
 from theater.journal.port import Journal
 from theater.runtime.actor import Actor
 from theater.runtime.dispatcher import Dispatcher
+from theater.runtime.family import Family
 from theater.runtime.parking import Effects, Later
 from theater.runtime.program import Program
 from theater.runtime.router import Router
@@ -30,6 +31,7 @@ class Services:
     router: Router
     dispatcher: Dispatcher
     scheduler: Scheduler
+    family: Family
     clock: Clock
     random: Callable[[int], bytes]
     salt: Callable[[], bytes]

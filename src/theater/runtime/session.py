@@ -22,7 +22,7 @@ from theater.chain.event import ZERO_HASH, Event
 from theater.chain.shapes import Part
 from theater.engine import EndCall, GuestTrap, ImportedFunction
 from theater.errors import TheaterError
-from theater.handlers.port import Effect, HostFunction, Intent, Trap, Waiting
+from theater.handlers.port import Doing, Effect, HostFunction, Intent, Trap, Waiting
 from theater.journal.records import Message, Step
 from theater.runtime import difference
 from theater.runtime.content import as_part, is_same
@@ -66,7 +66,7 @@ class Session:
         recorded: Sequence[Event] = (),
         live: LiveCall | None = None,
         resumed: bool = False,
-        history: Callable[[int], Iterator[Event]] | None = None,
+        history: Callable[[str, int], Iterator[Event]] | None = None,
         salt: Callable[[], bytes],
         events_max: int = limits.EVENTS_PER_CALL,
     ) -> None:
@@ -97,7 +97,8 @@ class Session:
         self._held: ExitStack | None = None
         self._after: list[Callable[[], None]] = []
         self._cancels: list[Callable[[], None]] = []
-        self._read_head: tuple[int, bytes] = (-1, ZERO_HASH)
+        self._read: shapes.Peer | None = None
+        self._rereads = False
 
     # The engine's side
 
@@ -178,8 +179,9 @@ class Session:
         if function.type.result is None:
             return
         if host.head is not None:
-            self._read_head = (host.head.seq, host.head.hash)
+            self._read, self._rereads = host.head, True
             give(target.run(self, *arguments))
+            self._rereads = False
             return
         output = self._bytes_of(event, host.output)
         value = codec.decoder(function.type.result)(cbor.decode(output))
@@ -222,7 +224,7 @@ class Session:
         self._begin()
         try:
             if target.effect is Effect.HISTORY:
-                self._read_head = live.head
+                self._read = shapes.Peer(self.actor, *live.head)
             try:
                 value = target.run(self, *arguments)
             except Trap as trap:
@@ -233,9 +235,11 @@ class Session:
                 return
             if type(value) is Waiting:
                 value = self._wait(live, value, input)
+            elif type(value) is Doing:
+                value = self._do(live, value, input)
             output = None if function.type.result is None else give(value)
-            if target.effect is Effect.HISTORY:
-                self._record_history(live, name, input)
+            if target.effect is Effect.HISTORY and self._read is not None:
+                self._record_history(live, name, input, self._read)
             else:
                 self._record_host(live, name, input, output)
         finally:
@@ -321,6 +325,14 @@ class Session:
             self.facts["peer"] = shapes.Peer(waiting.receiver, *answer.event)
         return Ok(answer.body) if answer.ok else Err(answer.body.decode())
 
+    def _do(self, live: LiveCall, doing: Doing, input: bytes) -> object:
+        derived = self.derive()
+        done = live.do(doing, derived, self.call, self._number, input)
+        self._steps.extend(live.close_wait(derived))
+        if done.event is not None:
+            self.facts["peer"] = shapes.Peer(doing.awaited, *done.event)
+        return done.value
+
     def _record_host(
         self,
         live: LiveCall,
@@ -348,9 +360,8 @@ class Session:
         for done in self._after:
             done()
 
-    def _record_history(self, live: LiveCall, name: str, input: bytes) -> None:
+    def _record_history(self, live: LiveCall, name: str, input: bytes, head: shapes.Peer) -> None:
         steps = self._steps
-        head = shapes.Peer(self.actor, *self._read_head)
         live.record(name, shapes.host(self._salt(), self._part(input, steps), head=head), steps)
 
     def _part(self, encoded: bytes, steps: list[Step]) -> Part:
@@ -366,7 +377,9 @@ class Session:
     @property
     def head(self) -> tuple[int, bytes]:
         """Seq and hash of the actor's last event."""
-        return self._live.head if self._live is not None else self._read_head
+        if self._live is not None:
+            return self._live.head
+        return (-1, ZERO_HASH) if self._read is None else (self._read.seq, self._read.hash)
 
     @property
     def parent(self) -> str | None:
@@ -444,9 +457,23 @@ class Session:
 
     def history(self) -> Iterator[Event]:
         """The actor's events up to the one before this host call."""
+        assert self._read is not None
+        return self.history_of(self._read)
+
+    def read_head(self, find: Callable[[], shapes.Peer]) -> shapes.Peer:
+        """The head of another chain: what `find` returns, or what it returned in the recording."""
+        if self._rereads:
+            assert self._read is not None
+            return self._read
+        self._read = None  # an error reads nothing
+        self._read = find()
+        return self._read
+
+    def history_of(self, head: shapes.Peer) -> Iterator[Event]:
+        """The events of a chain up to its head."""
         if self._history is None:
             raise TheaterError("there is no history to read here")
-        return self._history(self._read_head[0])
+        return self._history(head.actor, head.seq)
 
     def outstanding(self) -> list[str]:
         """Ids of the requests that the actor has not answered, oldest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from theater.errors import NotFound, UsageError
+from theater.errors import NotFound, TooLarge, UsageError
 from theater.manifest.model import Manifest
 
 
@@ -20,6 +20,15 @@ def digest_of(sha256: str) -> bytes:
             "a component is named by 64 hexadecimal digits of its SHA-256", code="component.name"
         )
     return digest
+
+
+def check_state(manifest: Manifest, state: bytes | None) -> None:
+    """TooLarge for a state that is above the actor's own limit."""
+    if state is not None and len(state) > manifest.limits.state_bytes:
+        raise TooLarge(
+            f"the initial state has {len(state)} bytes, at most {manifest.limits.state_bytes}",
+            code="state.too_large",
+        )
 
 
 def initial_state(manifest: Manifest, state: bytes | None) -> bytes | None:

@@ -49,6 +49,8 @@ class By(Enum):
     ACTOR = "actor"
     OPERATOR = "operator"
     NODE = "node"
+    PARENT = "parent"
+    """Also where a parent that ends, or begins anew, takes its children with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ TABLE: Final[Mapping[Move, Rule]] = {
     Move.PAUSE: Rule(frozenset({By.OPERATOR}), {"running": "paused", "paused": "paused"}),
     Move.RESUME: Rule(frozenset({By.OPERATOR}), {"paused": "running", "running": "running"}),
     Move.STOP: Rule(
-        frozenset({By.OPERATOR}),
+        frozenset({By.OPERATOR, By.PARENT}),
         {
             "starting": "stopping",
             "running": "stopping",
@@ -78,14 +80,14 @@ TABLE: Final[Mapping[Move, Rule]] = {
             "failed": "failed",
         },
     ),
-    Move.END: Rule(frozenset({By.OPERATOR}), {"stopping": "stopped"}),
+    Move.END: Rule(frozenset({By.OPERATOR, By.PARENT}), {"stopping": "stopped"}),
     Move.SHUTDOWN: Rule(frozenset({By.ACTOR}), {"running": "stopped", "stopping": "stopped"}),
     Move.FAIL: Rule(
         frozenset({By.NODE}),
         {"starting": "failed", "running": "failed", "paused": "failed", "stopping": "failed"},
     ),
     Move.RESTART: Rule(
-        frozenset({By.OPERATOR}),
+        frozenset({By.OPERATOR, By.PARENT}),
         {"running": "starting", "paused": "starting", "failed": "starting"},
     ),
     Move.RENEW: Rule(

@@ -109,7 +109,7 @@ class Trial:
             self._program.new_instance(bounds),
             bounds,
             self._content,
-            lambda seq: self._journal.events(actor.id, 0, seq + 1),
+            lambda of, seq: self._journal.events(of, 0, seq + 1),
             # It will have no more than this either.
             deadline_ms=bounds.deadline_ms,
         )

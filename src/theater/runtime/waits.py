@@ -124,14 +124,18 @@ class Waits:
 
         `meant` is the receiver where it was named, and not asked for by its id.
         """
-        due_us = message.deadline_us
-        assert due_us is not None
+        assert message.deadline_us is not None
+        return self.announce(wait, asking, message.deadline_us, meant), Enqueue(message)
+
+    def announce(
+        self, wait: Wait, asking: Asking, due_us: int, meant: str | None = None
+    ) -> OpenWait:
+        """Let others find a wait; returns the step that makes it durable."""
         self.table[asking.wait] = wait
-        opened = OpenWait(
+        return OpenWait(
             *(asking.wait, asking.actor, asking.call, asking.number, due_us),
             *(asking.input_digest, meant),
         )
-        return opened, Enqueue(message)
 
     def attach(self, wait: Wait, wait_id: str, away_us: int, timeout_ms: int) -> None:
         """The waiter is back after a restart: time in which the node was away does not count.

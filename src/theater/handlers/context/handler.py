@@ -37,7 +37,7 @@ def _message(call: HostCall) -> dict[str, object] | None:
     return {
         "id": message.id,
         "origin": _origin(message),
-        "kind": message.kind,
+        "kind": "child" if message.kind.startswith("child-") else message.kind,
         "deadline": None if message.deadline_us is None else message.deadline_us // 1000,
         "traceparent": message.trace,
     }

@@ -257,6 +257,7 @@ class Group:
                 before.shutdown if step.shutdown is None else step.shutdown,
                 before.outcome if step.outcome is None else step.outcome,
                 before.component if step.component is None else step.component,
+                before.stopped_by if step.stopped_by is None else step.stopped_by,
             )
 
     def _forget_keys(self, step: ForgetKeys) -> None:

@@ -50,7 +50,7 @@ ID_PREFIX = re.compile(r"[ -~]+")
 ACTORS = """SELECT id, name, parent, actors.number, status, component, manifest, manifest_length,
     grants, grants_length, manifest_path, started_at, deaths, engine, shutdown, ok, body, event_seq,
     event_hash, tips.seq, tips.at, tips.hash, tips.state, tips.state_length, tips.segment,
-    tips.call, tips.now
+    tips.call, tips.now, stopped_by
     FROM actors JOIN tips USING (number)"""
 ALIVE = "status NOT IN ('stopped', 'failed')"
 MESSAGES = """SELECT id, receiver, kind, origin, sender, body, position, state, attempt, subject,
@@ -374,11 +374,12 @@ def _actor(row: Row) -> ActorRow:
         grants=(grants, grants_length),
         manifest_path=path,
         started_at=started_at,
-        tip=_tip(row[19:]),
+        tip=_tip(row[19:27]),
         deaths=deaths,
         engine=engine,
         shutdown=bool(shutdown),
         outcome=_answer(row[15:19]),
+        stopped_by=cast("str | None", row[27]),
     )
 
 

@@ -41,7 +41,8 @@ CREATE TABLE IF NOT EXISTS actors (
     deaths INTEGER NOT NULL,
     engine BLOB NOT NULL,
     shutdown INTEGER NOT NULL,
-    ok INTEGER, body BLOB, event_seq INTEGER, event_hash BLOB
+    ok INTEGER, body BLOB, event_seq INTEGER, event_hash BLOB,
+    stopped_by TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS actors_by_name ON actors (name);
 CREATE INDEX IF NOT EXISTS actors_alive ON actors (number) WHERE status NOT IN ('stopped', 'failed');
@@ -159,6 +160,9 @@ CREATE TABLE IF NOT EXISTS supervision (
 ) STRICT;
 """
 
+ADDED: Final = (("actors", "stopped_by", "TEXT"),)
+"""Columns that tables of earlier versions lack. All of them may be null."""
+
 LAY_DOWN: Final = """INSERT INTO unhandled (message, receiver, state, bytes, at_us)
     SELECT id, receiver, state, length(body), unixepoch() * 1000000 FROM messages
     WHERE state IN ('dead', 'aside') ORDER BY position, id"""
@@ -200,6 +204,7 @@ def connect_writer(path: Path, vfs: str | None) -> apsw.Connection:
             "SELECT 1 FROM sqlite_master WHERE name = 'unhandled'"
         ).fetchall()
         connection.execute(TABLES)
+        _add_columns(connection)
         if not known:
             connection.execute(LAY_DOWN)
         connection.execute("COMMIT")
@@ -209,6 +214,15 @@ def connect_writer(path: Path, vfs: str | None) -> apsw.Connection:
             connection.execute("ROLLBACK")
         raise
     return connection
+
+
+def _add_columns(connection: apsw.Connection) -> None:
+    for table, column, kind in ADDED:
+        there = connection.execute(
+            "SELECT 1 FROM pragma_table_info(?) WHERE name = ?", (table, column)
+        ).fetchall()
+        if not there:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
 
 def connect_reader(path: Path, vfs: str | None) -> apsw.Connection:

@@ -22,6 +22,9 @@ from theater.journal.sqlite.statements import from_list, insert, with_list
 from theater.limits import CONTENT_ROW_BYTES_MAX
 
 HEADS_MAX = 100_000
+NEW_ACTORS = """INSERT INTO actors (number, id, name, parent, status, component, manifest,
+    manifest_length, grants, grants_length, manifest_path, started_at, deaths, engine, shutdown,
+    ok, body, event_seq, event_hash, stopped_by)"""
 """How many chains' ends the writer remembers; it forgets all of them beyond, and looks again."""
 
 
@@ -164,16 +167,17 @@ class Writer:
     def _write_chains(self, group: Group) -> None:
         connection = self._connection
         heads = self._heads
-        insert(connection, "INSERT INTO actors", [_actor(row) for row in group.created.values()])
+        insert(connection, NEW_ACTORS, [_actor(row) for row in group.created.values()])
         for step in group.changed.values():
             outcome = _answer(step.outcome)
             connection.execute(
                 """UPDATE actors SET status = coalesce(?, status), deaths = coalesce(?, deaths),
                 engine = coalesce(?, engine), shutdown = coalesce(?, shutdown),
-                component = coalesce(?, component) WHERE id = ?""",
+                component = coalesce(?, component), stopped_by = coalesce(?, stopped_by)
+                WHERE id = ?""",
                 (
                     *(step.status, step.deaths, step.engine, step.shutdown),
-                    *(step.component, step.actor),
+                    *(step.component, step.stopped_by, step.actor),
                 ),
             )
             if step.outcome is not None:
@@ -321,6 +325,7 @@ def _actor(row: ActorRow) -> tuple[apsw.SQLiteValue, ...]:
         *(*row.manifest, *row.grants, row.manifest_path, row.started_at),
         *(row.deaths, row.engine, row.shutdown),
         *_answer(row.outcome),
+        row.stopped_by,
     )
 
 

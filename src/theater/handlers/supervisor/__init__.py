@@ -1,0 +1,1 @@
+"""Children: starting, stopping and looking after them."""

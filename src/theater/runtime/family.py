@@ -1,0 +1,202 @@
+"""Who is whose living child, and the stopping of children before their parent, the youngest first.
+
+No thread waits for a child to end. Whoever has a parent that is to end, or to begin anew, has its
+youngest child stopped and lets go of the parent; the child's end wakes it, and then comes the next.
+All of it follows from what the journal says of each actor, so a node that opens goes on with it.
+
+A failure does not wait: it is recorded with what failed, and the children of an actor that has
+ended are stopped after it, in the same order.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from hashlib import sha256
+
+from theater import ids
+from theater.chain import rules
+from theater.chain.tip import Tip
+from theater.journal.records import OpenWait
+from theater.runtime.actor import Actor
+from theater.runtime.router import Router
+from theater.runtime.states import By, Move
+from theater.values import cbor
+
+Later = Callable[[float, Callable[[], None]], object]
+Life = tuple[Actor, Tip]
+"""An actor, and the end of its chain when what was waited for had happened."""
+
+
+class Family:
+    """The living children of a node's actors. Thread-safe. `later` runs something after seconds."""
+
+    def __init__(self, router: Router, later: Later) -> None:
+        self._router = router
+        self._later = later
+        self._lock = threading.Lock()
+        self._children: dict[str, dict[str, Actor]] = {}
+        self._starting: dict[str, list[Future[Life]]] = {}
+        self._ending: dict[str, list[Future[Life]]] = {}
+        self._clear: dict[str, list[Future[None]]] = {}
+
+    # Who there is
+
+    def add(self, actor: Actor) -> None:
+        """Take in an actor that lives from now on; one without a parent is nobody's child."""
+        if actor.parent is not None:
+            with self._lock:
+                self._children.setdefault(actor.parent, {})[actor.id] = actor
+
+    def children(self, parent: str) -> list[Actor]:
+        """The living children of an actor, in the order in which they were started."""
+        with self._lock:
+            found = list(self._children.get(parent, {}).values())
+        return sorted(found, key=lambda actor: actor.number)
+
+    def has_children(self, parent: str) -> bool:
+        """Whether an actor has living children."""
+        return parent in self._children
+
+    def depth(self, actor: Actor) -> int:
+        """How many actors stand above one in the tree."""
+        above = 0
+        current: Actor | None = actor
+        while current is not None and current.parent is not None:
+            above += 1
+            current = self._router.actors.get(current.parent)
+        return above
+
+    def awaited(self, wait: OpenWait) -> Actor | None:
+        """The living child that a wait of its parent is for, None if it is for something else."""
+        born = ids.actor_id(rules.derive(wait.actor, wait.call, wait.number))
+        for child in self.children(wait.actor):
+            if child.id == born or sha256(cbor.encode([child.id])).digest() == wait.input_digest:
+                return child
+        return None
+
+    # Waiting for one
+
+    def when_started(self, actor: Actor) -> Future[Life]:
+        """The future of an actor whose `init` is over, well or badly."""
+        return self._expect(self._starting, actor, lambda: actor.status != "starting")
+
+    def when_ended(self, actor: Actor) -> Future[Life]:
+        """The future of an actor that has ended."""
+        return self._expect(self._ending, actor, lambda: actor.ended)
+
+    def when_clear(self, parent: str) -> Future[None]:
+        """The future of an actor without living children, which has ended: they are being stopped."""
+        future: Future[None] = Future()
+        with self._lock:
+            if parent in self._children:
+                self._clear.setdefault(parent, []).append(future)
+                return future
+        future.set_result(None)
+        return future
+
+    def _expect(
+        self, table: dict[str, list[Future[Life]]], actor: Actor, is_over: Callable[[], bool]
+    ) -> Future[Life]:
+        future: Future[Life] = Future()
+        with self._lock:
+            table.setdefault(actor.id, []).append(future)
+        # Who tells of it looks into the table after the status has changed.
+        if is_over():
+            self._tell(table, actor)
+        return future
+
+    def _tell(self, table: dict[str, list[Future[Life]]], actor: Actor) -> None:
+        with self._lock:
+            waiting = table.pop(actor.id, ())
+        for future in waiting:
+            if future.set_running_or_notify_cancel():
+                future.set_result((actor, actor.tip))
+
+    def started(self, actor: Actor) -> None:
+        """An actor's `init` has returned."""
+        self._tell(self._starting, actor)
+
+    def ended(self, actor: Actor) -> None:
+        """An actor has ended: its parent may go on, and what it leaves alive is stopped."""
+        clear: Iterable[Future[None]] = ()
+        if actor.parent is not None:
+            with self._lock:
+                siblings = self._children.get(actor.parent, {})
+                if siblings.get(actor.id) is actor:
+                    del siblings[actor.id]
+                    if not siblings:
+                        del self._children[actor.parent]
+                        clear = self._clear.pop(actor.parent, ())
+        for future in clear:
+            future.set_result(None)
+        self._tell(self._starting, actor)
+        self._tell(self._ending, actor)
+        self.stop_orphans(actor.id)
+        if actor.parent is not None:
+            parent = self._router.actors.get(actor.parent)
+            if parent is None or parent.ended:
+                self.stop_orphans(actor.parent)
+            else:
+                self._router.wake(parent)
+
+    # Stopping
+
+    def is_clear(self, parent: Actor) -> bool:
+        """Whether an actor has no living child. If it has, its youngest is stopped: look again then.
+
+        Whoever has claimed the actor lets go of it meanwhile, and is woken when the child has ended.
+        """
+        children = self.children(parent.id)
+        if children:
+            self.stop(children[-1], By.PARENT, force=parent.stop_requested == "force")
+        return not children
+
+    def stop_orphans(self, parent: str) -> None:
+        """Have the youngest living child of an actor that has ended stopped; the others follow."""
+        children = self.children(parent)
+        if children:
+            self.stop(children[-1], By.PARENT)
+
+    def check_parent(self, actor: Actor) -> None:
+        """Have an actor that was taken in again stopped if its parent has ended meanwhile."""
+        parent = None if actor.parent is None else self._router.actors.get(actor.parent)
+        if actor.parent is not None and (parent is None or parent.ended):
+            self.stop_orphans(actor.parent)
+
+    def stop(self, actor: Actor, by: By, *, force: bool = False) -> None:
+        """Stop an actor after the call in hand, or at once; nothing happens to one that has ended."""
+        actor.move(Move.STOP, by)
+        if not actor.ended and (actor.stop_requested is None or force):
+            self.finish_stop(actor, force=force)
+
+    def finish_stop(self, actor: Actor, *, force: bool = False) -> None:
+        """See to it that an actor that is stopping ends, when its grace is over at the latest."""
+        if force:
+            self._kill(actor, "force")
+        else:
+            if actor.stop_requested is None:
+                actor.stop_requested = "orderly"
+            grace = actor.manifest.supervision.shutdown_ms / 1000
+            self._later(grace, lambda: self._kill(actor, "overdue"))
+        self._router.wake(actor)
+
+    def _kill(self, actor: Actor, how: str) -> None:
+        if actor.stop_requested != "force":
+            actor.stop_requested = "force" if how == "force" else "overdue"
+        running = actor.running
+        if running is not None and not actor.ended:
+            running.kill("killed")
+
+    # Opening
+
+    def restore(self, actors: Iterable[Actor], unreadable: Iterable[str]) -> None:
+        """Take in the actors that a journal holds, and have the children of those that ended stopped."""
+        known = {actor.id: actor for actor in actors}
+        skipped = set(unreadable)
+        for actor in known.values():
+            self.add(actor)
+        for parent in list(self._children):
+            if parent not in known and parent not in skipped:
+                self.stop_orphans(parent)
