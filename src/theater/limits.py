@@ -136,6 +136,7 @@ WAIT_ON_THREAD_MS: Final = 20
 """How long a call waits with its thread in all where too many threads wait already."""
 
 EFFECTS_AT_ONCE_MAX: Final = 1_024
+SUSPECT_WAIT_S: Final = 60.0
 ACTORS_MAX: Final = 1_000_000
 NAMES_PER_ACTOR_MAX: Final = 100
 NAMES_MAX: Final = 1_000_000

@@ -18,6 +18,8 @@ from theater.chain.event import Event
 from theater.chain.verify import Verifier
 from theater.journal.records import ActorRow
 from theater.journal.sqlite import SqliteJournal
+from theater.journal.sqlite.schema import close_connection, connect_reader
+from theater.runtime.black_box import FILE
 
 SEND = "theater:simple/message-server-host/send"
 REQUEST = "theater:simple/message-server-host/request"
@@ -104,13 +106,15 @@ class Chain:
 @dataclass(frozen=True)
 class Finding:
     """What a kill left. `classes` are where it hit, `computing` the chains of actors in the middle of
-    guest code, by id with their length; `answered` and `open` are keys of POSTs.
+    guest code, by id with their length; `answered` and `open` are keys of POSTs. `suspects` says whether
+    the next node holds the kill against any call, also against one that is not on disk.
     """
 
     classes: frozenset[str]
     computing: Mapping[str, int]
     answered: frozenset[str]
     open: frozenset[str]
+    suspects: bool = False
 
 
 class Coroner:
@@ -172,7 +176,28 @@ class Coroner:
         open_ = {
             chain.open.intent for chain in self.chains.values() if chain.open and chain.open.intent
         }
-        return Finding(frozenset(classes), computing, frozenset(answered), frozenset(open_))
+        return Finding(
+            frozenset(classes),
+            computing,
+            frozenset(answered),
+            frozenset(open_),
+            suspects=suspects_are_left(self._data_dir),
+        )
+
+
+def suspects_are_left(data_dir: Path) -> bool:
+    """Whether a call is named by the file in which threads say what they run."""
+    file = data_dir / FILE
+    return file.exists() and any(file.read_bytes())
+
+
+def deaths_are_counted(data_dir: Path) -> bool:
+    """Whether any actor's call is on disk as one in which a process died, by a node that runs."""
+    connection = connect_reader(data_dir / "journal.db", None)
+    try:
+        return bool(connection.execute("SELECT 1 FROM actors WHERE deaths > 0").fetchall())
+    finally:
+        close_connection(connection)
 
 
 def every_actor(journal: SqliteJournal) -> Sequence[ActorRow]:

@@ -17,7 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from tests.chaos.coroner import Coroner, Finding
+from tests.chaos.coroner import (
+    Coroner,
+    Finding,
+    deaths_are_counted,
+    suspects_are_left,
+)
 from tests.chaos.gate import Gate
 from tests.chaos.patrons import PLAIN, Abandoned, Cast, Door, Patron, Round
 from tests.chaos.servers import Executed, Forked, Server, Servers, environment
@@ -32,6 +37,7 @@ Policy = Literal["retry", "fail"]
 PATRONS = 3
 MOMENT_S = 5.0
 FINISH_S = 180.0
+COMES_AGAIN_S = 0.25
 PROGRESS_S = 60.0
 
 # The moments at which a server is killed, with their weights.
@@ -155,15 +161,18 @@ class Run:
         moment = chosen.choices(list(MOMENTS), list(MOMENTS.values()))[0]
         delay, count = chosen.random(), chosen.randint(1, 5)
         computing: Mapping[str, int] = {} if pending is None else pending.computing
+        suspects = pending is not None and pending.suspects
         hit: frozenset[str] = frozenset()
         try:
-            if moment == "while it starts" and self._starts and not computing:
+            if moment == "while it starts" and self._starts and not computing and not suspects:
                 most = 1.1 * statistics.median(self._starts)
                 if server.address(delay * most) is None:
                     hit = frozenset({"starting"})
                 return
             self._publish(server)
             self._await_progress(computing)
+            if suspects:
+                self._await_acquittal()
             if moment == "as soon as it answers":
                 time.sleep(delay * 0.1)
             elif moment == "after some time":
@@ -206,6 +215,21 @@ class Run:
                 assert time.monotonic() < end, f"actor {actor} was not taken up"
                 self._check()
                 time.sleep(0.002)
+
+    def _await_acquittal(self) -> None:
+        """Wait until the calls that were cut off before they were on disk have been run again.
+
+        Those that don't come again (their sender's chain went another way) are waited for a little.
+        """
+        end = time.monotonic() + PROGRESS_S
+        little = time.monotonic() + COMES_AGAIN_S
+        data_dir = self.outcome.data_dir
+        while deaths_are_counted(data_dir) or (
+            suspects_are_left(data_dir) and time.monotonic() < little
+        ):
+            assert time.monotonic() < end, "a call that was cut off was not run again"
+            self._check()
+            time.sleep(0.005)
 
     def _hush(self) -> None:
         """Have every client finish what it does, and wait for that."""

@@ -4,7 +4,9 @@ Reads a JSON object a line: `data`, `told`, `cache`, and either `point` and `num
 process at that failpoint) or `cut_after` (lose the power after so many file operations); with
 `language`, `builds` and `instance_calls` the conversation with a guest in it is run instead, with
 `poison` that about a message which is set aside, with `timers` an actor that has some, with
-`lives` actors that are paused and restarted, with `waiting` some that wait without a thread. Writes a JSON object a line: the child's exit `code`,
+`lives` actors that are paused and restarted, with `waiting` some that wait without a thread;
+`native` names a way in which a guest kills the process, over a node with all that it has. Writes a
+JSON object a line: the child's exit `code`,
 and what it printed about an error.
 """
 
@@ -17,7 +19,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.crash import languages, lives, poison, timers, waiting
+from tests.crash import languages, lives, native, poison, timers, waiting
 from tests.crash.scenario import Told, play
 from tests.runtime.actors import guest
 from theater import limits
@@ -42,6 +44,10 @@ def _ending_at(point: str, number: int) -> Failpoint:
 
 def _run(order: dict[str, object]) -> int:
     logging.disable()
+    if "native" in order:
+        places = (Path(str(order[name])) for name in ("data", "cache"))
+        native.run(*places, Told(Path(str(order["told"]))), str(order["native"]))
+        os._exit(FINISHED)
     settings = NodeSettings(
         cache_dir=Path(str(order["cache"])),
         group_records_max=1,

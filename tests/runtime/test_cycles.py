@@ -114,7 +114,7 @@ def test_who_waits_since_before_a_restart_is_known_before_anybody_is_taken_up(
     node = Node(SqliteJournal.open(stage.data_dir), NodeSettings(cache_dir=cache_dir))
     try:
         node._dispatcher.stop()
-        opening.recover(node._services, node._restored)
+        opening.recover(node._services, node._births.restored)
         graph = node._router._graph
         with pytest.raises(Conflict, match=asker.id):
             graph.enter(asked.id, asker.id, always)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
 
-from tests.runtime.actors import GUESTS, WAIT_S, Theater, manifest, theater, until
+from tests.runtime.actors import GUESTS, WAIT_S, Theater, manifest, until
 from theater import limits
 from theater.chain import shapes
 from theater.engine import instance as engine_instance
@@ -16,6 +15,7 @@ from theater.errors import ActorFailed, TheaterError
 from theater.journal.memory import MemoryJournal
 from theater.journal.sqlite import SqliteJournal
 from theater.runtime import recovery
+from theater.runtime.black_box import FILE
 from theater.runtime.node import Node
 from theater.runtime.settings import NodeSettings
 
@@ -185,49 +185,18 @@ def test_two_orderly_closes_in_one_call_are_no_deaths(stage: Theater) -> None:
     assert form.kind == "deadline"
 
 
-def test_a_call_that_gets_further_while_the_node_closes_stays_forgiven(
-    tmp_path: Path, cache_dir: Path
-) -> None:
-    closer = threading.get_ident()
-    forgiven: list[int] = []
-
-    def failpoint(point: str, _number: int) -> None:
-        # The first actor is forgiven: it goes on before the second one is.
-        if point == "queued" and closing and threading.get_ident() == closer:
-            forgiven.append(first.tip.seq)
-            if len(forgiven) == 2:
-                until(lambda: first.tip.seq > forgiven[1], stage.node)
-
-    closing = False
-    limits = manifest("busy", events_per_call=1_000_000)
-    with theater(tmp_path, NodeSettings(cache_dir=cache_dir, failpoint=failpoint)) as stage:
-        actors = [stage.start("busy", limits) for _ in range(2)]
-        first = stage.node._router.actors[actors[0].id]
-        for actor in actors:
-            stage.node.request(actor.id, b"l900000")
-            until(lambda actor=actor: len(stage.types(actor)) > 20, stage.node)  # type: ignore[misc]
-        closing = True
-        stage.node.close()
-    assert len(forgiven) == 2
-    journal = SqliteJournal.open(tmp_path)
+def test_what_an_orderly_close_interrupts_is_nobody_s_fault(stage: Theater) -> None:
+    actor = stage.start("loop", manifest("loop", deadline_ms=60_000))
+    stage.tell(actor, b"go")
+    until(lambda: stage.types(actor)[-1] == shapes.WASM_CALL, stage.node)
+    assert any((stage.data_dir / FILE).read_bytes())
+    stage.node.close()
+    assert not any((stage.data_dir / FILE).read_bytes())
+    journal = SqliteJournal.open(stage.data_dir)
     try:
-        assert [row.deaths for row in journal.actors()] == [-1, -1]
+        assert [row.deaths for row in journal.actors()] == [0]
     finally:
         journal.close()
-
-
-def test_no_call_begins_once_the_close_of_the_node_has_forgiven(stage: Theater) -> None:
-    actor = stage.start("counter")
-    seen = len(stage.types(actor))
-    recovery.forgive_close(stage.node._services)
-    stage.tell(actor, b"more")
-    counter = stage.node._router.actors[actor.id]
-    until(lambda: not len(counter.mailbox), stage.node)
-    assert stage.node._dispatcher.close(WAIT_S)
-    assert counter.tip.seq + 1 == seen
-    stage.reopen()
-    assert stage.ask(actor, b"more") == b"2"
-    stage.prove(actor)
 
 
 def test_an_error_of_the_runtime_in_recovery_ends_the_open_call_and_answers_its_message(

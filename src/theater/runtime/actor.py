@@ -22,7 +22,7 @@ from theater.chain.event import Event, make_event
 from theater.chain.tip import Ref, Tip
 from theater.clock import Clock
 from theater.engine import Instance
-from theater.errors import JournalFailed, Unavailable
+from theater.errors import Unavailable
 from theater.journal.port import Journal
 from theater.journal.records import (
     ActorRow,
@@ -93,9 +93,7 @@ class Actor:
         "_state_of",
         "_tip",
         "calling",
-        "closing",
         "component",
-        "counted",
         "deaths",
         "engine",
         "grants_ref",
@@ -160,10 +158,7 @@ class Actor:
         self.interrupted = row.tip.call is not None
         """Whether the last call was cut off by the end of a process and has to be taken up."""
         self.lock: Final = threading.Lock()
-        """Around what is recorded of the actor, and the count of deaths."""
-        self.closing = False
-        self.counted = False
-        """Whether the death that interrupted the call was counted by this process."""
+        """Around what is recorded of the actor."""
         self.moved: MovedCall | None = None
         """Set where it was this process that interrupted the call, to take it up on another thread."""
         self.in_hand: Message | None = None
@@ -219,19 +214,12 @@ class Actor:
         stands for this very event. `got_on`: the open call got further than where a process died in
         it, so that death doesn't count. `move` is made in the same record, with the `outcome` of an
         actor that ends by it; Conflict, and nothing is recorded, if it is not allowed.
-
-        JournalFailed for a call that begins while the node closes: its end would count as a death.
         """
         with self.lock:
             status = self.status if move is None else states.after(self.status, move, by)
-            if self.closing and call == -1:
-                raise JournalFailed("the node is closing", code="journal.closed")
-            if got_on or call is None:
-                # What a close has forgiven already stays forgiven, unless the call ends before.
-                clean = -1 if self.closing and call is not None else 0
-                if self.deaths > clean or (call is None and self.deaths):
-                    self.deaths = clean
-                    before = (*before, SetActor(self.id, deaths=clean))
+            if self.deaths and (got_on or call is None):
+                self.deaths = 0
+                before = (*before, SetActor(self.id, deaths=0))
             tip = self._tip
             at = self._clock.wall_us()
             seq = tip.seq + 1

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from theater import limits
+from theater.runtime.black_box import BlackBox
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class DispatcherStatistics:
 class Dispatcher:
     """The ready queue and its workers."""
 
-    def __init__(self, workers: int, workers_max: int) -> None:
+    def __init__(self, workers: int, workers_max: int, black_box: BlackBox | None = None) -> None:
         assert (
             limits.INLINE_DEPTH_MAX * (limits.WASM_STACK_BYTES + limits.MIB)
             < limits.WORKER_STACK_BYTES
@@ -54,6 +55,7 @@ class Dispatcher:
         self._workers = workers
         self._workers_max = workers_max
         self._waiting_max = workers_max // 2
+        self._black_box = black_box or BlackBox()
         self._ready: deque[Runnable] = deque()
         self._wake = threading.Condition(threading.Lock())
         self._threads: set[threading.Thread] = set()
@@ -81,17 +83,27 @@ class Dispatcher:
             self.leave_wait()
 
     def enter_wait(self) -> bool:
-        """The current thread waits, or computes so long that it counts as waiting.
+        """The current thread waits.
 
         Returns whether it may do so for long: not if half of all threads do so already.
         """
+        self._black_box.step_out()
+        return self.enter_long()
+
+    def leave_wait(self) -> None:
+        """The opposite of `enter_wait`."""
+        self._black_box.step_in()
+        self.leave_long()
+
+    def enter_long(self) -> bool:
+        """The current thread computes so long that it counts as waiting; returns as `enter_wait` does."""
         with self._wake:
             self._blocked += 1
             self._add_worker_if_needed()
             return self._blocked <= self._waiting_max
 
-    def leave_wait(self) -> None:
-        """The opposite of `enter_wait`."""
+    def leave_long(self) -> None:
+        """The opposite of `enter_long`."""
         with self._wake:
             self._blocked -= 1
 

@@ -102,11 +102,10 @@ class Execution(WaitingCall):
         """Record that the export is called; `encoded` is the CBOR array of the parameters.
 
         `opening` makes the message durable, where that has not been done, in the same record.
-        The actor has its `fresh_instance`.
+        The actor has its `fresh_instance`, unless the call is to end without being run.
         """
         actor, services = self.actor, self._services
-        live = actor.live
-        assert live is not None
+        number = 0 if actor.live is None else actor.live.instance.calls
         tip = actor.tip
         now = max(services.clock.wall_us() * 1000, tip.now)
         entropy = services.salt()
@@ -118,7 +117,7 @@ class Execution(WaitingCall):
             as_part(encoded, services.salt, steps),
             message=None if message is None else _recorded_form(message),
             state=tip.state,
-            instance=live.instance.calls,
+            instance=number,
             now=now,
             entropy=entropy,
         )
@@ -128,7 +127,7 @@ class Execution(WaitingCall):
             steps,
             before=() if message is None else (*opening, Take(message.id)),
             call=-1,
-            new_instance=live.instance.calls == 0,
+            new_instance=number == 0,
             now=now,
         )
         actor.in_hand, actor.calling = message, function
@@ -197,12 +196,12 @@ class Execution(WaitingCall):
                 actor.running = None
             actor.last_used = services.clock.monotonic()
             if self._busy:
-                services.dispatcher.leave_wait()
+                services.dispatcher.leave_long()
 
     def _compute_long(self) -> None:
         if not self._busy:
             self._busy = True
-            self._services.dispatcher.enter_wait()
+            self._services.dispatcher.enter_long()
 
     # End
 
@@ -378,7 +377,9 @@ class Execution(WaitingCall):
         steps: Sequence[Step] | Callable[[Place], Sequence[Step]] = (),
     ) -> tuple[Event, int]:
         """Append an event of a host call with the steps of its record."""
-        return self.actor.record(type_, data, steps, got_on=True)
+        assert self._session is not None
+        # A call that is run from its beginning may only get to where the process died in it.
+        return self.actor.record(type_, data, steps, got_on=self._session.resumed)
 
     def reach_disk(self, number: int) -> None:
         """Wait until the record is durable."""

@@ -19,9 +19,11 @@ from theater.journal.records import Answer, Message, Settle, Step
 from theater.runtime import reports, states
 from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
+from theater.runtime.black_box import name_of
+from theater.runtime.deaths import died, is_poison
 from theater.runtime.execution import CallEnd, Execution
 from theater.runtime.inline import Moved
-from theater.runtime.instances import fresh_instance
+from theater.runtime.instances import drop_instance, fresh_instance
 from theater.runtime.kinds import INIT, KINDS
 from theater.runtime.leaving import leaving
 from theater.runtime.orders import carry_out
@@ -133,6 +135,18 @@ def _work(services: Services, actor: Actor, batch: int) -> None:
 
 
 def _initialise(services: Services, actor: Actor) -> None:
+    name = name_of(actor, None)
+    if is_poison(services, actor, name):
+        fail_actor(services, actor, died(actor))
+        return
+    before = services.black_box.enter(name)
+    try:
+        _call_init(services, actor)
+    finally:
+        services.black_box.leave(before)
+
+
+def _call_init(services: Services, actor: Actor) -> None:
     try:
         fresh_instance(services, actor)
     except Unavailable:
@@ -152,6 +166,29 @@ def _initialise(services: Services, actor: Actor) -> None:
 def _handle(
     services: Services, actor: Actor, message: Message, opening: Sequence[Step] = ()
 ) -> None:
+    name = name_of(actor, message)
+    if is_poison(services, actor, name):
+        _refuse_poison(services, actor, message, opening)
+        return
+    before = services.black_box.enter(name)
+    try:
+        _call(services, actor, message, opening)
+    finally:
+        services.black_box.leave(before)
+
+
+def _refuse_poison(
+    services: Services, actor: Actor, message: Message, opening: Sequence[Step]
+) -> None:
+    """End the call of a message that took two processes down, without running it."""
+    kind = KINDS[message.kind]
+    drop_instance(actor)
+    execution = Execution(services, actor, message, poisoned=True)
+    execution.begin(kind.export, kind.encoded(message), opening)
+    _after_call(services, actor, execution.end(Ended("killed", None, died(actor)), kind.export))
+
+
+def _call(services: Services, actor: Actor, message: Message, opening: Sequence[Step]) -> None:
     kind = KINDS[message.kind]
     execution = Execution(services, actor, message)
     try:

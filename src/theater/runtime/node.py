@@ -34,6 +34,7 @@ from theater.manifest.model import Manifest
 from theater.runtime import futures, opening
 from theater.runtime.actor import Actor
 from theater.runtime.births import Births
+from theater.runtime.black_box import BlackBox
 from theater.runtime.chain_saving import ChainSaving
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
@@ -47,7 +48,6 @@ from theater.runtime.outside import Outside
 from theater.runtime.parking import Effects
 from theater.runtime.program import Program
 from theater.runtime.programs import Programs
-from theater.runtime.recovery import forgive_close
 from theater.runtime.registry import standard_handlers
 from theater.runtime.residency import passivate_idle
 from theater.runtime.router import Router
@@ -84,7 +84,8 @@ class Node(Unhandling):
         self, journal: Journal, settings: NodeSettings, data_dir: Path | None = None
     ) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        dispatcher = Dispatcher(settings.workers, settings.workers_max)
+        self._black_box = BlackBox.open(data_dir)
+        dispatcher = Dispatcher(settings.workers, settings.workers_max, self._black_box)
         timers = Timers(settings.clock)
         router = Router(journal, dispatcher, settings.clock, timers.after)
         scheduler = Scheduler(journal, router, settings.clock)
@@ -107,6 +108,7 @@ class Node(Unhandling):
             journal,
             self._router,
             self._dispatcher,
+            self._black_box,
             scheduler,
             Family(router, timers.after),
             settings.clock,
@@ -205,7 +207,7 @@ class Node(Unhandling):
         self._router.close(closing)
         self._feed.close(closing)
         self._lives.close(closing)
-        forgive_close(self._services)
+        self._black_box.close()
         self._saving.close(CLOSE_S)
         self.journal.close()
         for actor in list(self._router.actors.values()):
@@ -455,6 +457,7 @@ class Node(Unhandling):
         return found is not None and passivate_idle(found)
 
     def _fail(self, error: BaseException) -> None:
+        self._black_box.close()
         failure = (
             error
             if isinstance(error, TheaterError)

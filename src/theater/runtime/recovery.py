@@ -11,9 +11,10 @@ import logging
 
 from theater.chain import shapes
 from theater.engine import Ended, Outcome
-from theater.errors import CodecError, IntegrityError, JournalFailed
-from theater.journal.records import SetActor
+from theater.errors import CodecError, IntegrityError
 from theater.runtime.actor import Actor, LiveInstance
+from theater.runtime.black_box import name_of
+from theater.runtime.deaths import died, is_poison
 from theater.runtime.execution import CallEnd, Execution
 from theater.runtime.instances import fresh_instance
 from theater.runtime.recorded import RecordedCall, Rerun, arguments_of, cut
@@ -21,9 +22,6 @@ from theater.runtime.services import Services
 from theater.runtime.session import CallPlace
 
 log = logging.getLogger(__name__)
-
-DEATHS_MAX = 2
-"""How many process deaths in the same stretch of a call end it as `killed`."""
 
 
 def take_up(services: Services, actor: Actor) -> CallEnd:
@@ -40,23 +38,26 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
     opened = calls.pop()
     assert opened.end is None
     waits = [wait.id for wait, _ in services.journal.waits(actor.id)]
-    if actor.moved is None and not waits and not _in_an_effect(opened):
-        _count_death(services, actor)
-    poisoned = actor.deaths >= DEATHS_MAX
+    innocent = actor.moved is not None or bool(waits) or _in_an_effect(opened)
+    name = name_of(actor, actor.in_hand)
+    poisoned = is_poison(services, actor, name, innocent=innocent)
     execution = Execution(services, actor, actor.in_hand, poisoned=poisoned)
     for wait in waits:
         execution.adopt_wait(wait)
     if actor.moved is not None:
         execution.go_on_from(actor.moved)
+    before = services.black_box.enter(name)
     try:
         outcome = (
-            Ended("killed", None, f"the process died {actor.deaths} times in this call")
+            Ended("killed", None, died(actor))
             if poisoned
             else _run_again(services, actor, calls, opened, execution)
         )
     except (IntegrityError, CodecError) as error:
         # What was recorded can't be read: that won't change. All else is for another try.
         outcome = Ended("diverged", None, error.message, error)
+    finally:
+        services.black_box.leave(before)
     end = execution.end(outcome, opened.call.function)
     actor.interrupted = False
     return end
@@ -82,23 +83,6 @@ def opened_function(services: Services, actor: Actor) -> str:
 def _in_an_effect(opened: RecordedCall) -> bool:
     """Whether an intent was open. Earlier recoveries have left their notes behind it."""
     return bool(opened.events) and opened.events[-1].type.endswith("!")
-
-
-def _count_death(services: Services, actor: Actor) -> None:
-    """Note that a process died in the guest's code, on disk before that code is run again.
-
-    Not while the guest waited for an effect or an answer: then the process was killed from outside
-    or by a handler. Nor when a node opens, since it may end before it gets to this call. Forgiven
-    once the call has recorded something new.
-    """
-    with actor.lock:
-        if actor.closing:
-            raise JournalFailed("the node is closing", code="journal.closed")
-        actor.deaths += 1
-        actor.counted = True
-        number = services.journal.append((SetActor(actor.id, deaths=actor.deaths),))
-    with services.dispatcher.blocking():
-        services.journal.wait(number)
 
 
 def _run_again(
@@ -142,17 +126,3 @@ def _run_again(
         arguments_of(opened, program, services.journal),
         opened.events,
     )
-
-
-def forgive_close(services: Services) -> None:
-    """Before an orderly end of the process: what it interrupts is no death."""
-    try:
-        for actor in list(services.router.actors.values()):
-            with actor.lock:
-                actor.closing = True
-                ours = actor.counted or not actor.interrupted or actor.moved is not None
-                if actor.tip.call is not None and ours:
-                    actor.deaths -= 1
-                    services.journal.append((SetActor(actor.id, deaths=actor.deaths),))
-    except JournalFailed:
-        log.warning("the journal has failed; the next start counts this end as a death")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from theater.clock import Clock
 from theater.journal.port import Journal
 from theater.runtime.actor import Actor
+from theater.runtime.black_box import BlackBox
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.family import Family
 from theater.runtime.parking import Effects, Later
@@ -30,6 +31,7 @@ class Services:
     journal: Journal
     router: Router
     dispatcher: Dispatcher
+    black_box: BlackBox
     scheduler: Scheduler
     family: Family
     clock: Clock
