@@ -62,7 +62,7 @@ def wheel(folder: Path, name: str, module: str) -> None:
         (
             "conformance",
             [
-                *("agent/context@0.1", "agent/scheduler@0.1"),
+                *("agent/context@0.1", "agent/registry@0.1", "agent/scheduler@0.1"),
                 *("simple/message-server-host", "simple/store"),
             ],
         ),

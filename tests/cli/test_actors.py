@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.conftest import Shell
 from tests.runtime.variants import COUNTS_ALIKE, COUNTS_BY_TWO
-from tests.server.running import WAIT_S, guest
+from tests.server.running import WAIT_S, Running, guest
 
 
 def test_an_actors_whole_life_in_json(shell: Shell) -> None:
@@ -96,6 +96,18 @@ def test_an_actor_is_updated_or_the_difference_is_printed(shell: Shell) -> None:
     shell.run("update", "upgraded", shell.manifest, code=1)
     shell.run("update", "upgraded", str(shell.folder), code=2)
     shell.run("update", "nobody", str(alike), code=3)
+
+
+def test_a_registered_name_reaches_its_holder_before_one_that_a_manifest_gives(
+    shell: Shell, served: Running
+) -> None:
+    holder, bearer = served.start_named("front-desk"), shell.start("front-desk")
+    assert shell.run("request", "front-desk", "who").stdout == "who"
+    shell.run("send", "front-desk", "x")
+    assert holder.id in shell.run("inspect", "front-desk").stdout
+    shell.run("stop", "front-desk")
+    assert bearer in shell.run("inspect", "front-desk").stdout
+    assert shell.run("request", "front-desk", "who").stdout == "1"
 
 
 def test_messages_come_from_arguments_files_and_standard_input(shell: Shell) -> None:

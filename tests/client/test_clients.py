@@ -193,6 +193,24 @@ def test_errors_come_back_as_what_they_are(served: Running, kind: Any) -> None:
 
 
 @each_kind
+def test_a_registered_name_is_taken_wherever_an_id_is(served: Running, kind: Any) -> None:
+    name = f"clerk.{kind.__name__.lower()}_1-x"
+    actor = served.start_named(name)
+    with kind(served.address, served.server.token) as client:
+        assert client.actor(name).id == actor.id
+        assert client.send(name, b"one").startswith("msg_")
+        assert client.request(name, b"two") == b"two"
+        assert client.state(name) == name.encode()
+        assert len(list(client.events(name, start=0, limit=2))) == 2
+        assert client.verify(name).ok
+        assert client.pause(name).status == "paused"
+        assert client.resume(name).id == actor.id
+        assert client.stop(name).id == actor.id
+        with pytest.raises(NotFound):
+            client.send(name, b"three")
+
+
+@each_kind
 def test_names_that_need_quoting_find_nobody_else(served: Running, kind: Any) -> None:
     with kind(served.address, served.server.token) as client:
         for name in ("a/../..", "a?b=c", "ä#", " ", "%2e"):

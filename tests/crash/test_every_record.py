@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import languages, lives, poison, timers, waiting
+from tests.crash import languages, lives, names, poison, timers, waiting
 from tests.crash.scenario import Told, check, play
 from tests.crash.zygote import CRASHED, FINISHED
 from tests.runtime.languages import LANGUAGES
@@ -197,6 +197,31 @@ def test_a_timer_comes_once_for_each_time_at_whatever_record_the_process_ends(
         node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
         try:
             timers.check(node, told, timers.play(node, told))
+        finally:
+            node.close()
+        after = told.all()
+        assert {each: after[each] for each in before} == before
+    assert crashes >= RECORDS_MIN
+
+
+def test_a_name_has_one_holder_and_a_request_stays_with_it_wherever_the_process_ends(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    (tmp_path / "undisturbed").mkdir()
+    assert zygote.run(tmp_path / "undisturbed", names=True) == FINISHED
+    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
+    crashes = 0
+    for number in range(1, records + 1):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        code = zygote.run(directory, names=True, point="committed", number=number)
+        assert code == CRASHED or (code == FINISHED and number > records - 3)
+        crashes += code == CRASHED
+        told = Told(directory / "told")
+        before = told.all()
+        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
+        try:
+            names.check(node, told, names.play(node, told))
         finally:
             node.close()
         after = told.all()

@@ -4,9 +4,9 @@ Reads a JSON object a line: `data`, `told`, `cache`, and either `point` and `num
 process at that failpoint) or `cut_after` (lose the power after so many file operations); with
 `language`, `builds` and `instance_calls` the conversation with a guest in it is run instead, with
 `poison` that about a message which is set aside, with `timers` an actor that has some, with
-`lives` actors that are paused and restarted, with `waiting` some that wait without a thread;
-`native` names a way in which a guest kills the process, over a node with all that it has. Writes a
-JSON object a line: the child's exit `code`,
+`lives` actors that are paused and restarted, with `waiting` some that wait without a thread, with
+`names` some that are reached by a name which passes on; `native` names a way in which a guest kills
+the process, over a node with all that it has. Writes a JSON object a line: the child's exit `code`,
 and what it printed about an error.
 """
 
@@ -19,7 +19,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.crash import languages, lives, native, poison, timers, waiting
+from tests.crash import languages, lives, names, native, poison, timers, waiting
 from tests.crash.scenario import Told, play
 from tests.runtime.actors import guest
 from theater import limits
@@ -75,6 +75,8 @@ def _run(order: dict[str, object]) -> int:
         lives.play(node, told)
     elif "waiting" in order:
         waiting.play(node, told)
+    elif "names" in order:
+        names.play(node, told)
     elif "timers" in order:
         timers.play(node, told)
     else:

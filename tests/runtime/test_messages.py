@@ -18,7 +18,7 @@ from theater.runtime.info import ActorInfo
 
 HANDLERS = "".join(
     f'[[handler]]\ntype = "{name}"\n'
-    for name in ("message-server", "store", "scheduler", "context")
+    for name in ("message-server", "store", "scheduler", "context", "registry")
 )
 
 

@@ -287,7 +287,7 @@ def test_timers_end_with_an_actor_that_did_not_start(
     request: pytest.FixtureRequest, stage: Theater
 ) -> None:
     python = built("conformance", Path(request.config.cache.mkdir("guests"))).read_bytes()
-    names = ("message-server", "store", "scheduler", "context")
+    names = ("message-server", "store", "scheduler", "context", "registry")
     handlers = "".join(f'[[handler]]\ntype = "{name}"\n' for name in names)
     state = json.dumps({"notes": ["set a timer", "refuse to start"]}).encode()
     with pytest.raises(ActorFailed):
@@ -311,7 +311,7 @@ def test_an_actor_of_an_sdk_sets_lists_and_cancels_timers(
     period: int,
 ) -> None:
     guest = built(name, Path(request.config.cache.mkdir("guests"))).read_bytes()
-    names = ("message-server", "store", "scheduler", "context")
+    names = ("message-server", "store", "scheduler", "context", "registry")
     handlers = "".join(f'[[handler]]\ntype = "{name}"\n' for name in names)
     actor = set_stage.start(guest, manifest(handlers=handlers, memory=256 * MIB))
 

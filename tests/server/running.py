@@ -56,6 +56,13 @@ class Running:
             component = client.add_component(guest(wasm))
             return client.start(text, path="/somewhere/manifest.toml", component=component)
 
+    def start_named(self, name: str) -> ActorView:
+        """Start an actor whose `init` registers a name."""
+        text = MANIFEST.replace("counter", "named") + '[[handler]]\ntype = "registry"\n'
+        with self.client() as client:
+            component = client.add_component(guest("named"))
+            return client.start(text, path="/m.toml", component=component, state=name.encode())
+
     def ask(
         self,
         method: str,

@@ -150,6 +150,24 @@ def test_a_request_under_a_known_key_is_answered_alike_and_handled_once(served: 
     assert served.ask("POST", path, b"y") == (200, 2)
 
 
+def test_a_request_to_a_name_under_a_known_key_is_never_handled_by_its_next_holder(
+    served: Running,
+) -> None:
+    first = served.start_named("desk")
+    ask, key = "/api/v1/actors/desk/request", {"idempotency-key": "once-for-the-desk"}
+    assert served.ask("POST", ask, b"hello", key) == (200, b"hello")
+    assert served.ask("POST", ask, b"hello", key) == (200, b"hello")
+    served.ask("POST", "/api/v1/actors/desk/stop", b"{}")
+    second = served.start_named("desk")
+    status, told = served.ask("POST", ask, b"hello", key)
+    assert (status, told["code"]) == (409, "key.used")
+    calls = [
+        [event.type for event in served.node.events(each.id)].count("wasm-call")
+        for each in (first, second)
+    ]
+    assert calls == [2, 1]
+
+
 def test_a_request_that_takes_too_long_is_504(served: Running) -> None:
     actor = served.start("slow", "loop")
     path = f"/api/v1/actors/{actor.id}"

@@ -148,6 +148,16 @@ export namespace timers {
   function pending(): string[];
 }
 
+/** Names that stand for an actor's id. The manifest needs `registry`. */
+export namespace names {
+  /** Take a name. Throws HostError: `name.taken` if a living actor holds it. */
+  function register(name: string): void;
+  /** Give a name up. Throws HostError: `name.not_held` if this actor doesn't hold it. */
+  function unregister(name: string): void;
+  /** The id of the actor that holds a name, null if nobody does. */
+  function whereis(name: string): string | null;
+}
+
 export namespace http {
   interface Options {
     params?: Record<string, string>;

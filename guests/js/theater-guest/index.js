@@ -21,6 +21,7 @@ export {
   respond,
   send,
 } from "./messages.js";
+export * as names from "./names.js";
 export { log, shutdown } from "./runtime.js";
 export { Store } from "./store.js";
 export * as timers from "./timers.js";

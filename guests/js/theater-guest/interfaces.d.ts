@@ -43,6 +43,12 @@ declare module "theater:agent/scheduler@0.1.0" {
   export function pending(): string[];
 }
 
+declare module "theater:agent/registry@0.1.0" {
+  export function register(name: string): void;
+  export function unregister(name: string): void;
+  export function whereis(name: string): string | null | undefined;
+}
+
 declare module "theater:simple/message-server-host" {
   export function send(actorId: string, msg: Uint8Array): void;
   export function request(actorId: string, msg: Uint8Array): Uint8Array;

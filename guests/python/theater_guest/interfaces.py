@@ -48,6 +48,14 @@ class Scheduler(Protocol):
     def pending(self) -> list[str]: ...
 
 
+class Registry(Protocol):
+    """`theater:agent/registry`."""
+
+    def register(self, name: str) -> None: ...
+    def unregister(self, name: str) -> None: ...
+    def whereis(self, name: str) -> str | None: ...
+
+
 class MessageServerHost(Protocol):
     """`theater:simple/message-server-host`."""
 
@@ -160,6 +168,7 @@ runtime = cast(Runtime, _interface("runtime", "runtime"))
 context = cast(Context, _interface("context", "context", "theater:agent"))
 message_server_host = cast(MessageServerHost, _interface("message-server-host", "message-server"))
 scheduler = cast(Scheduler, _interface("scheduler", "scheduler", "theater:agent"))
+registry = cast(Registry, _interface("registry", "registry", "theater:agent"))
 store = cast(StoreInterface, _interface("store", "store"))
 http_client = cast(HttpClient, _interface("http-client", "http-client"))
 http_types = cast(HttpTypes, _interface("http-types", "http-client"))
