@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 OTHER = "00000000-0000-4000-8000-000000000002"
 MESSAGES = "theater:simple/message-server-host"
+NAMES = "theater:agent/registry@0.1"
 ACTORS = ("conformance", "conformance-js", "conformance-sm")
 
 
@@ -72,6 +73,22 @@ def test_a_state_that_has_the_actors_id_from_earlier_is_read_and_written_without
     assert host.request({"do": "note", "text": "new"}) == 2
     assert host.fields()["notes"] == ["old", "new"]
     assert "self" not in host.fields()
+
+
+def test_names_are_taken_given_up_and_looked_up(host: Host) -> None:
+    host.functions = {
+        f"{NAMES}/register": lambda name: Ok(),
+        f"{NAMES}/unregister": refused("name.not_held: this actor does not hold it"),
+        f"{NAMES}/whereis": lambda name: OTHER if name == "clerk" else None,
+    }
+    for how, name, answer in (
+        ("register", "clerk", None),
+        ("unregister", "clerk", {"code": "name.not_held"}),
+        ("whereis", "clerk", OTHER),
+        ("whereis", "nobody", None),
+    ):
+        assert host.request({"do": "name", "how": how, "with": [name]}) == answer
+    assert host.asked_of("registry@0.1/register") == [("clerk",)]
 
 
 @pytest.mark.parametrize("name", ["counter", "counter-js"])
