@@ -61,6 +61,19 @@ def timer_id(source: bytes) -> str:
     return "timer_" + source[:16].hex()
 
 
+def channel_id(source: bytes) -> str:
+    """Return `ch_` and 16 hexadecimal digits made of the first 8 bytes of `source`."""
+    return "ch_" + source[:8].hex()
+
+
+def channel_of_wait(wait: str) -> str:
+    """Return the id that the channel has, or would have, which a wait of this id is for.
+
+    Both are made of the same bytes.
+    """
+    return "ch_" + wait.removeprefix("msg_")[:16]
+
+
 def store_id(source: bytes) -> str:
     """Return `store_` and 32 hexadecimal digits made of the first 16 bytes of `source`."""
     return "store_" + source[:16].hex()

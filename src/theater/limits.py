@@ -117,6 +117,12 @@ DIFFERENCE_CHARS_MAX: Final = 200
 """Of a value that is not what was recorded: up to where it is read for people, and shown to them."""
 
 OUTSTANDING_MAX: Final = 10_000
+CHANNELS_PER_ACTOR_MAX: Final = 1_000
+CHANNELS_OUTSIDE_MAX: Final = 256
+CHANNEL_CLIENT_MESSAGES_MAX: Final = 1_000
+CHANNEL_CLIENT_BYTES_MAX: Final = 64 * MIB
+"""What waits for a client that does not read what an actor sends it."""
+
 DEAD_LETTERS_MAX: Final = 100_000
 DEAD_LETTERS_BYTES_MAX: Final = GIB
 DEAD_LETTERS_KEPT_S: Final = 30 * 24 * 3600

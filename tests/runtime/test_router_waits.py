@@ -201,7 +201,7 @@ def test_a_client_that_comes_back_with_its_key_keeps_the_request(pair: Pair) -> 
     until(lambda: pair.outstanding() == 1, node)
     pair.stage.tell(pair.callee, b"kept")
     assert waiting.result(WAIT_S) == b"kept"
-    assert len(node._router._clients) == 0
+    assert len(node._router.clients) == 0
 
 
 def test_unanswered_requests_are_bounded(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

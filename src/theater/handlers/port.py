@@ -68,15 +68,18 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
-    """A request to another actor: the message's receiver and body, and how long to wait.
+    """A message that wants an answer: its receiver and body, and how long to wait.
 
-    `named` says that the receiver's id is what a registered name meant.
+    `named` says that the receiver's id is what a registered name meant. `kind` and `subject` are the
+    message's.
     """
 
     receiver: str
     body: bytes
     timeout_ms: int
     named: bool = False
+    kind: str = "request"
+    subject: str | None = None
 
 
 class Done(msgspec.Struct, frozen=True, gc=False):
@@ -307,6 +310,22 @@ class NamePort(Protocol):
 
     def holder(self, name: str) -> str | None:
         """The id of the actor that holds a name, None if nobody does."""
+        ...
+
+
+class ChannelPort(Protocol):
+    """The runtime's open channels, as the message-server handler sees them."""
+
+    def send(self, call: HostCall, channel: str, body: bytes) -> None:
+        """Send on a channel with the record of a host call, waiting like a send for a place.
+
+        Raises Conflict if the calling actor takes part in no such open channel, TooLarge, and
+        TimedOut for a mailbox that stays full.
+        """
+        ...
+
+    def close(self, call: HostCall, channel: str) -> None:
+        """Close a channel with the record of a host call; Conflict as for `send`."""
         ...
 
 

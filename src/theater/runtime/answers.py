@@ -30,6 +30,8 @@ RUNTIME_ERRORS: Final = frozenset(
         "actor.restarted",
         "actor.stopped",
         "answer.too_large",
+        "channel.refused",
+        "channels.full",
         "request.cancelled",
         "request.timed_out",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from theater import limits
 from theater.chain import shapes
@@ -87,11 +88,36 @@ def is_request(message: Message | None) -> bool:
 
 def answer_of(message: Message | None, outcome: Returned) -> Answer | None:
     """Return the answer that a request's result holds, None if it leaves it outstanding or is none."""
+    if message is not None and message.kind == "channel-open":
+        return _consent_of(message, outcome)
     if message is None or message.kind != "request":
         return None
     answer = outcome.rest[0]
     body = answer[0] if isinstance(answer, tuple) else answer
     return Answer(True, body) if isinstance(body, bytes) else None
+
+
+def first_of(message: Message | None, outcome: Returned) -> bytes | None:
+    """Return the first message on a channel of who accepted it, None if there is none."""
+    if message is None or message.kind != "channel-open":
+        return None
+    words = _accept_of(outcome)["message"]
+    return words if isinstance(words, bytes) else None
+
+
+def _consent_of(message: Message, outcome: Returned) -> Answer:
+    accept = _accept_of(outcome)
+    if accept["accepted"]:
+        return Answer(True, (message.subject or "").encode())
+    reason = accept["message"]
+    text = reason.decode(errors="replace") if isinstance(reason, bytes) else ""
+    text = text or f"channel.refused: actor {message.receiver} does not open the channel"
+    return Answer(False, text.encode())
+
+
+def _accept_of(outcome: Returned) -> dict[str, object]:
+    (accept,) = cast("tuple[dict[str, object]]", outcome.rest[0])
+    return accept
 
 
 def failure_text(actor: str, kind: str, code: str | None) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from hashlib import sha256
 from typing import cast
 
@@ -36,12 +36,14 @@ from theater.journal.records import (
 from theater.manifest.model import Errors
 from theater.runtime.actor import Actor
 from theater.runtime.answers import Place, clipped
+from theater.runtime.channels import Closer
 from theater.runtime.content import as_part, keep
 from theater.runtime.ending import (
     answer_of,
     excess,
     failure_text,
     finish_call,
+    first_of,
     follows,
     is_request,
     settle_as,
@@ -257,7 +259,7 @@ class Execution(WaitingCall):
             self._number = number
             return (event.seq, event.hash), number
 
-        self._services.router.conclude(message, answer, record)
+        self._services.router.conclude(message, answer, record, first_of(message, outcome))
         actor.remember_state(state_ref, state)
         return CallEnd(function, fate, None, "", self._number)
 
@@ -296,6 +298,8 @@ class Execution(WaitingCall):
         left = ExitStack()
         if fails:
             before.extend(left.enter_context(leaving(services, actor)))
+        elif self._waits:
+            before.extend(left.enter_context(self._unclaimed()))
 
         def record(
             build: Callable[[Place | None], Sequence[Step]],
@@ -349,7 +353,14 @@ class Execution(WaitingCall):
 
     def _closing(self) -> list[Step]:
         """The waits that end with the call."""
+        for wait in self._waits:
+            self._services.router.shut_wait(wait)
         return [CloseWait(wait) for wait in sorted(self._waits)]
+
+    def _unclaimed(self) -> AbstractContextManager[list[Step]]:
+        """Close the channels that were accepted, of which the guest that asked for them never heard."""
+        by = Closer("actor", self.actor.id, self.head, told=False)
+        return self._services.router.channels.closing(map(ids.channel_of_wait, self._waits), by)
 
     def _state(self, state: bytes | None, steps: list[Step]) -> tuple[Ref | None, bytes | None]:
         current_ref, current = self.actor.tip.state, self.actor.state()
@@ -454,6 +465,12 @@ class Execution(WaitingCall):
     def close_wait(self, derived: bytes) -> tuple[Step, ...]:
         """The step that ends a wait; it is forgotten with the record that the step stands in."""
         return (CloseWait(ids.message_id(derived)),)
+
+    def took_answer(self, derived: bytes) -> None:
+        """The record with that step is queued."""
+        wait = ids.message_id(derived)
+        self._waits.discard(wait)
+        self._services.router.close_wait(wait)
 
     def outstanding(self) -> list[str]:
         """Ids of the requests that the actor has not answered, oldest first."""

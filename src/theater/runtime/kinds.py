@@ -25,12 +25,14 @@ INIT: Final = "theater:simple/actor/init"
 class Kind:
     """`arguments` are those behind the state; `encoded` is their CBOR array.
 
-    `optional`: an actor that does not export it is not missing anything, and nobody is told.
+    `asks`: somebody waits for what comes of it. `optional`: an actor that does not export it is not
+    missing anything, and nobody is told.
     """
 
     export: str
     arguments: Callable[[Message], tuple[object, ...]]
     encoded: Callable[[Message], bytes]
+    asks: bool = False
     optional: bool = False
 
 
@@ -59,6 +61,24 @@ KINDS: Final[dict[str, Kind]] = {
         f"{CLIENT}/handle-request",
         lambda m: ((m.id, m.body),),
         lambda m: b"\x81\x82" + cbor.encode(m.id) + _encode_body(m.body),
+        asks=True,
+    ),
+    "channel-open": Kind(
+        f"{CLIENT}/handle-channel-open",
+        lambda m: ((m.subject, m.body),),
+        lambda m: b"\x81\x82" + cbor.encode(m.subject) + _encode_body(m.body),
+        asks=True,
+    ),
+    "channel-message": Kind(
+        f"{CLIENT}/handle-channel-message",
+        lambda m: ((m.subject, m.body),),
+        lambda m: b"\x81\x82" + cbor.encode(m.subject) + _encode_body(m.body),
+    ),
+    "channel-close": Kind(
+        f"{CLIENT}/handle-channel-close",
+        lambda m: ((m.subject,),),
+        lambda m: b"\x81\x81" + cbor.encode(m.subject),
+        optional=True,
     ),
     "timer": Kind(
         f"{TIMER_CLIENT}/handle-timer",

@@ -12,15 +12,19 @@ from contextlib import contextmanager
 
 from theater.journal.records import ReleaseName, Step
 from theater.runtime.actor import Actor
+from theater.runtime.channels import Closer
 from theater.runtime.services import Services
 
 
 @contextmanager
-def leaving(services: Services, actor: Actor) -> Iterator[list[Step]]:
-    """Give up what an actor holds outside its chain.
+def leaving(services: Services, actor: Actor, *, stays: bool = False) -> Iterator[list[Step]]:
+    """Give up what an actor holds outside its chain; `stays`: it begins anew.
 
     Yields the steps for the record of the move, which is made before the context is left.
     """
+    channels = services.router.channels
+    by = Closer("actor", actor.id, (actor.tip.seq, actor.tip.hash), told=stays)
     names, left = services.router.names.leaving(actor.id)
-    yield [*services.scheduler.take_off(actor.id), *map(ReleaseName, names)]
+    with channels.closing(channels.of(actor.id), by) as closed:
+        yield [*services.scheduler.take_off(actor.id), *map(ReleaseName, names), *closed]
     left()

@@ -36,6 +36,8 @@ from theater.runtime.actor import Actor
 from theater.runtime.births import Births
 from theater.runtime.black_box import BlackBox
 from theater.runtime.chain_saving import ChainSaving
+from theater.runtime.channel_ends import ClientEnd
+from theater.runtime.client_channels import ClientChannels
 from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.entropy import RandomPool
 from theater.runtime.family import Family
@@ -124,6 +126,9 @@ class Node(Unhandling):
         self._timers = timers
         self._saving = ChainSaving(journal, data_dir, settings.chain_dirs, settings.chain_write)
         self._outside = Outside(journal, router, settings.clock)
+        self._client_channels = ClientChannels(
+            journal, router, self._outside, settings.clock, self._random, timers.after, NODE
+        )
         self._births = Births(
             self._services,
             self._outside,
@@ -423,6 +428,39 @@ class Node(Unhandling):
             trace=None if trace is None else ids.traceparent(trace),
             key=key,
         )
+
+    def open_channel(
+        self,
+        actor: str,
+        body: bytes,
+        woken: Callable[[], None],
+        *,
+        timeout_ms: int | None = None,
+        trace: str | None = None,
+    ) -> ClientEnd:
+        """Ask an actor for a channel; `opened` of the end that is returned has its answer.
+
+        Whoever holds the end gives it to `leave_channel` when it is done, whatever came of it.
+        `woken` is called on any thread when there may be something to take from it.
+        """
+        return self._client_channels.open(actor, body, woken, timeout_ms=timeout_ms, trace=trace)
+
+    def leave_channel(self, end: ClientEnd) -> None:
+        """Give a channel's end up; the channel is closed, if it is open."""
+        self._client_channels.leave(end)
+
+    def send_on_channel(
+        self, channel: str, body: bytes, *, key: str | None = None, trace: str | None = None
+    ) -> Future[str]:
+        """Send on a client's channel; the future has the message's id once it is on disk.
+
+        Conflict if no client has such an open channel.
+        """
+        return self._client_channels.send(channel, body, key=key, trace=trace)
+
+    def close_channel(self, channel: str) -> Future[None]:
+        """Close a client's channel for good; the future is done when that is on disk."""
+        return self._client_channels.close(channel)
 
     # Inside
 

@@ -56,6 +56,9 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
             router.names.restore(holder, name)
         else:
             journal.append((ReleaseName(name),))
+    for channel in journal.channels():
+        if not unreadable.intersection((channel.opener, channel.acceptor)):
+            router.channels.restore(channel)
     messages = journal.living_messages()
     router.start_positions_at(1 + max((m.position for m in messages), default=0))
     for message in messages:
@@ -70,6 +73,7 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
             router.fail_message(message, *RESTARTED)
         else:
             _place(actor, message)
+    router.channels.recover()
     for actor in list(router.actors.values()):
         if (
             actor.interrupted

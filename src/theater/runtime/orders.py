@@ -125,7 +125,7 @@ def record_restart(
     data = shapes.note(services.salt(), by.value, move.value, fields)
     with ExitStack() as left:
         if move is Move.RESTART:
-            before.extend(left.enter_context(leaving(services, actor)))
+            before.extend(left.enter_context(leaving(services, actor, stays=True)))
         _, number = actor.record(
             shapes.ACTOR_RESTART, data, before=before, state=state, move=move, by=by
         )

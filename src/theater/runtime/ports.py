@@ -96,6 +96,10 @@ class LiveCall(Protocol):
         """The steps that end a wait, for the record of its host call's event."""
         ...
 
+    def took_answer(self, derived: bytes) -> None:
+        """The record that ends a wait is queued: the guest has its answer, whatever comes now."""
+        ...
+
     def sleep_until(self, wall_ns: int, at_most_ns: int) -> None:
         """Wait for real until a wall time, nanoseconds since the epoch, or until the call is killed.
 

@@ -35,7 +35,7 @@ def standard_handlers(
             RuntimeHandler(),
             WasiHandler(),
             ContextHandler(),
-            MessageServerHandler(router),
+            MessageServerHandler(router, router.channels),
             SchedulerHandler(timers),
             RegistryHandler(router.names),
             StoreHandler(stores),

@@ -31,6 +31,7 @@ from theater.journal.records import (
 )
 from theater.runtime.actor import Actor
 from theater.runtime.answers import Place, RecordSteps, bounded, bury, refusal
+from theater.runtime.channels import Channels
 from theater.runtime.clients import Clients
 from theater.runtime.cycles import WaitGraph
 from theater.runtime.doing import Doings
@@ -38,7 +39,7 @@ from theater.runtime.inline import InlineRun, InlineRuns, Moved
 from theater.runtime.kinds import KINDS
 from theater.runtime.mailbox import Budget, OnCancel, size_of
 from theater.runtime.names import Names
-from theater.runtime.waits import Asking, Wait, Waits
+from theater.runtime.waits import NOTHING, Asking, Beside, Wait, Waits
 
 
 class Schedule(Protocol):
@@ -74,6 +75,8 @@ class Router:
         self._inline: Final = InlineRuns(clock, later)
         self._positions = itertools.count(1)
         self._depth = threading.local()
+        self.blocking: Final = dispatcher.blocking
+        self.channels: Final = Channels(journal, self)
 
     def start_positions_at(self, first: int) -> None:
         """Number the messages to come from `first` on."""
@@ -114,7 +117,7 @@ class Router:
         self, receiver: Actor, message: Message, size: int, timeout_s: float, on_cancel: OnCancel
     ) -> None:
         # Who asks is known to wait for the receiver already.
-        sends = message.kind == "send"
+        sends = not KINDS[message.kind].asks
         if sends:
             full = receiver.mailbox.is_full
             self._graph.enter(message.sender, receiver.id, lambda: full(size))
@@ -125,6 +128,19 @@ class Router:
         finally:
             if sends:
                 self._graph.leave(message.sender)
+
+    def give_back(self, message: Message) -> None:
+        """Give the place back that a message was admitted to, and will not be put into."""
+        self.actors[message.receiver].mailbox.release(size_of(message))
+
+    def put(self, message: Message) -> None:
+        """Put a message whose record is queued into its mailbox, whatever the bounds."""
+        receiver = self.actors.get(message.receiver)
+        if receiver is not None and receiver.mailbox.restore(message):
+            if not receiver.scheduled:
+                self.wake(receiver)
+        else:
+            self.fail_message(message, "actor.stopped", "the actor has ended")
 
     def position(self) -> int:
         """The next message's place in the order of all messages."""
@@ -273,7 +289,7 @@ class Router:
         message = Message(
             id=asking.wait,
             receiver=waiting.receiver,
-            kind="request",
+            kind=waiting.kind,
             origin="actor",
             sender=asking.actor,
             body=waiting.body,
@@ -282,8 +298,11 @@ class Router:
             trace=asking.trace,
             cause=asking.head,
             wait=asking.wait,
+            subject=waiting.subject,
         )
         receiver = self._receiver(message)
+        if waiting.kind == "channel-open":
+            self.channels.check(self.actors[asking.actor], receiver)
         inline = self._claim_idle(receiver)
         put = None if inline else self.admit(message, waiting.timeout_ms, asking.on_cancel)
         opening = self._waits.open(
@@ -335,17 +354,35 @@ class Router:
         if wait is not None:
             wait.closed = True
 
+    def shut_wait(self, wait_id: str) -> None:
+        """The call that waits is about to end: what comes now is too late."""
+        wait = self.waits.get(wait_id)
+        if wait is not None:
+            with wait.lock:
+                wait.closed = True
+
     # Answering
 
-    def conclude(self, message: Message, answer: Answer | None, record: RecordSteps) -> None:
-        """Settle a message as done and give its answer, if it has one, in the record that `record` makes."""
+    def conclude(
+        self,
+        message: Message,
+        answer: Answer | None,
+        record: RecordSteps,
+        first: bytes | None = None,
+    ) -> None:
+        """Settle a message as done and give its answer, if it has one, in the record that `record` makes.
+
+        `first` is what goes with the consent to a channel.
+        """
         done = Settle(message.id, "done")
-        if answer is None or message.kind != "request":
+        if answer is None or not KINDS[message.kind].asks:
             record(lambda _: (done,))
             return
+        if message.kind == "channel-open":
+            self.channels.conclude(message, answer, first, record)
+            return
         if message.wait is not None:
-            answer = bounded(answer, self._bytes_max(message.sender))
-            self._waits.give(message, message.wait, answer, record)
+            self.give(message, answer, record)
             return
         answer = bounded(answer)
 
@@ -356,6 +393,14 @@ class Router:
 
         _, number = record(steps)
         self.clients.tell(message.id, answer, number)
+
+    def give(
+        self, message: Message, answer: Answer, record: RecordSteps, beside: Beside = NOTHING
+    ) -> None:
+        """Give an answer to the actor that waits for it."""
+        assert message.wait is not None
+        answer = bounded(answer, self._bytes_max(message.sender))
+        self._waits.give(message, message.wait, answer, record, beside)
 
     def _bytes_max(self, actor: str) -> int | None:
         found = self.actors.get(actor)
@@ -442,11 +487,14 @@ class Router:
         """Make a message a dead letter and tell whoever waits for its answer."""
 
         def record(build: Callable[[Place | None], Sequence[Step]]) -> tuple[None, int]:
-            buried = bury(build(None), reason, self._clock.wall_us())
-            return None, self._journal.append(tuple(buried))
+            steps = build(None)
+            if not KINDS[message.kind].optional:
+                steps = bury(steps, reason, self._clock.wall_us())
+            return None, self._journal.append(tuple(steps))
 
         self.conclude(message, refusal(reason, text), record)
 
     def close(self, error: TheaterError) -> None:
         """Tell everybody outside who waits, or will, that no answer comes from this process."""
         self.clients.close(error)
+        self.channels.ends.close(error)

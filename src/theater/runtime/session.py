@@ -321,9 +321,12 @@ class Session:
         derived = self.derive()
         answer = live.ask(waiting, derived, self.call, self._number, input)
         self._steps.extend(live.close_wait(derived))
+        self._after.append(lambda: live.took_answer(derived))
         if answer.event is not None:
             self.facts["peer"] = shapes.Peer(waiting.receiver, *answer.event)
-        return Ok(answer.body) if answer.ok else Err(answer.body.decode())
+        if not answer.ok:
+            return Err(answer.body.decode())
+        return Ok(answer.body.decode() if waiting.kind == "channel-open" else answer.body)
 
     def _do(self, live: LiveCall, doing: Doing, input: bytes) -> object:
         derived = self.derive()

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from theater import ids, limits
 from theater.chain import shapes
 from theater.clock import Clock
-from theater.errors import JournalFailed, NotFound
+from theater.errors import Conflict, JournalFailed, NotFound
 from theater.journal.port import Journal, Unhandled, UnhandledTotals
 from theater.journal.records import CountDropped, Message, Settle, Step, UnhandledState
 from theater.runtime.actor import Actor
@@ -210,6 +210,14 @@ class UnhandledMessages:
     def _handler(self, kept: Message, to: str | None) -> Actor:
         """Return the living actor that is to have the message; NotFound if it can't handle it."""
         wanted = kept.receiver if to is None else to
+        if kept.kind == "channel-open" or (
+            kept.kind.startswith("channel-") and wanted != kept.receiver
+        ):
+            raise Conflict(
+                f"a message of the kind {kept.kind} belongs to its receiver and to what it was sent "
+                "for, and can't be delivered to another one or for nothing; drop it",
+                code="message.bound",
+            )
         actor = self._router.actors.get(wanted)
         if actor is None or actor.ended:
             raise NotFound(

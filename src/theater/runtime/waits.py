@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import msgspec
 from msgspec.structs import replace
@@ -34,6 +34,20 @@ from theater.journal.records import (
 from theater.runtime.answers import Place, RecordSteps, refusal
 
 TIMED_OUT: Final = refusal("request.timed_out", "no answer came in time")
+
+
+class Beside(NamedTuple):
+    """What goes into the record of an answer, or else into that of one that is too late.
+
+    `then` is told which, once that is queued and before the waiter is woken.
+    """
+
+    in_time: Sequence[Step] = ()
+    late: Sequence[Step] = ()
+    then: Callable[[bool], None] = lambda _: None
+
+
+NOTHING: Final = Beside()
 
 
 class Wait:
@@ -179,25 +193,35 @@ class Waits:
                 self._journal.append((GiveAnswer(asking.wait, TIMED_OUT), *abandon()))
             return wait.answer or refusal("request.cancelled", "the asking call was killed")
 
-    def give(self, message: Message, wait_id: str, answer: Answer, record: RecordSteps) -> None:
+    def give(
+        self,
+        message: Message,
+        wait_id: str,
+        answer: Answer,
+        record: RecordSteps,
+        beside: Beside = NOTHING,
+    ) -> None:
         """Settle a request in the record that `record` makes, with its answer if that is in time."""
         wait = self.table.get(wait_id)
         if wait is None:
-            record(lambda _: (self._late(message),))
+            record(lambda _: (*beside.late, self._late(message)))
+            beside.then(False)
             return
         with wait.lock:
-            if self._is_late(wait):
-                record(lambda _: self._late_steps(wait, message, wait_id))
+            late = self._is_late(wait)
+            if late:
+                record(lambda _: (*beside.late, *self._late_steps(wait, message, wait_id)))
             else:
                 given = answer
 
                 def steps(place: Place | None) -> Sequence[Step]:
                     nonlocal given
                     given = Answer(answer.ok, answer.body, place)
-                    return (GiveAnswer(wait_id, given), Settle(message.id, "done"))
+                    return (*beside.in_time, GiveAnswer(wait_id, given), Settle(message.id, "done"))
 
                 record(steps)
                 wait.answer = given
+            beside.then(not late)
         wait.wake()
 
     def give_with(self, call: HostCall, message: Message, wait_id: str, answer: Answer) -> None:
@@ -229,8 +253,10 @@ class Waits:
 
     def _is_late(self, wait: Wait) -> bool:
         """Whether an answer that comes now is too late. Under the wait's lock."""
-        return wait.answer is not None or (
-            wait.due is not None and self._clock.monotonic() >= wait.due
+        return (
+            wait.closed
+            or wait.answer is not None
+            or (wait.due is not None and self._clock.monotonic() >= wait.due)
         )
 
     def _late_steps(self, wait: Wait, message: Message, wait_id: str) -> Sequence[Step]:

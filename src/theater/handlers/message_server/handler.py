@@ -1,6 +1,6 @@
-"""`theater:simple/message-server-host`: messages to other actors, and late answers to requests.
+"""`theater:simple/message-server-host`: messages to other actors, and late answers to requests, channels.
 
-Source: message-server.wit beside this file. Channels are refused with `channel.unavailable`.
+Source: message-server.wit beside this file.
 """
 
 from __future__ import annotations
@@ -11,8 +11,15 @@ from typing import Final
 from theater.errors import TheaterError
 from theater.handlers.message_server.grant import MessageServerGrant
 from theater.handlers.message_server.types import TYPES
-from theater.handlers.port import Effect, HostCall, HostFunction, RouterPort, Waiting
-from theater.ids import message_id
+from theater.handlers.port import (
+    ChannelPort,
+    Effect,
+    HostCall,
+    HostFunction,
+    RouterPort,
+    Waiting,
+)
+from theater.ids import channel_id, message_id
 from theater.journal.records import Enqueue, Message
 from theater.values.types import Err, Ok
 
@@ -25,19 +32,20 @@ class MessageServerHandler:
     type = "message-server"
     interfaces = (INTERFACE,)
 
-    def __init__(self, router: RouterPort) -> None:
+    def __init__(self, router: RouterPort, channels: ChannelPort) -> None:
         self._router = router
+        self._channels = channels
 
     def functions(self, grant: object) -> Mapping[str, Mapping[str, HostFunction]]:
         """Its functions under a MessageServerGrant."""
         assert isinstance(grant, MessageServerGrant)
-        bound = _Bound(self._router, grant)
+        bound = _Bound(self._router, self._channels, grant)
         runs: dict[str, tuple[Effect, Callable[..., object]]] = {
             "send": (Effect.RECORDED, bound.send),
             "request": (Effect.WAITING, bound.request),
-            "open-channel": (Effect.RECORDED, _no_channels),
-            "send-on-channel": (Effect.RECORDED, _no_channels),
-            "close-channel": (Effect.RECORDED, _no_channels),
+            "open-channel": (Effect.WAITING, bound.open_channel),
+            "send-on-channel": (Effect.RECORDED, bound.send_on_channel),
+            "close-channel": (Effect.RECORDED, bound.close_channel),
             "list-outstanding-requests": (Effect.RECORDED, _list_outstanding),
             "respond-to-request": (Effect.RECORDED, bound.respond),
             "cancel-request": (Effect.RECORDED, bound.cancel),
@@ -50,8 +58,11 @@ class MessageServerHandler:
 
 
 class _Bound:
-    def __init__(self, router: RouterPort, grant: MessageServerGrant) -> None:
+    def __init__(
+        self, router: RouterPort, channels: ChannelPort, grant: MessageServerGrant
+    ) -> None:
         self._router = router
+        self._channels = channels
         self._grant = grant
 
     def _refused(self, actor: str, meant: str) -> Err | None:
@@ -90,6 +101,31 @@ class _Bound:
             receiver, body, self._router.request_timeout_ms(call.actor), named=receiver != actor
         )
 
+    def open_channel(self, call: HostCall, actor: str, body: bytes) -> Waiting | Err:
+        receiver = call.resolve(actor)
+        return self._refused(actor, receiver) or Waiting(
+            receiver,
+            body,
+            self._router.request_timeout_ms(call.actor),
+            named=receiver != actor,
+            kind="channel-open",
+            subject=channel_id(call.derive()),
+        )
+
+    def send_on_channel(self, call: HostCall, channel: str, body: bytes) -> Ok | Err:
+        try:
+            self._channels.send(call, channel, body)
+        except TheaterError as error:
+            return Err(f"{error.code}: {error.message}")
+        return Ok()
+
+    def close_channel(self, call: HostCall, channel: str) -> Ok | Err:
+        try:
+            self._channels.close(call, channel)
+        except TheaterError as error:
+            return Err(f"{error.code}: {error.message}")
+        return Ok()
+
     def respond(self, call: HostCall, request: str, answer: bytes) -> Ok | Err:
         return self._conclude(call, request, True, answer)
 
@@ -108,7 +144,3 @@ class _Bound:
 
 def _list_outstanding(call: HostCall) -> list[str]:
     return call.outstanding()
-
-
-def _no_channels(_call: HostCall, *_arguments: object) -> Err:
-    return Err("channel.unavailable: this version has no channels yet")

@@ -12,6 +12,7 @@ from theater.values.types import (
     ListOf,
     OptionOf,
     Prim,
+    RecordOf,
     ResultOf,
     TupleOf,
     WitType,
@@ -21,6 +22,7 @@ _ACTOR: Final = ("actor-id", Prim.STRING)
 _CHANNEL: Final = ("channel-id", Prim.STRING)
 _MESSAGE: Final = ("msg", BYTES)
 _REQUEST: Final = ("request-id", Prim.STRING)
+_ACCEPT: Final = RecordOf((("accepted", Prim.BOOL), ("message", OptionOf(BYTES))))
 
 
 def _function(*params: tuple[str, WitType], gives: WitType | None = None) -> FuncType:
@@ -49,5 +51,8 @@ def _callback(params: TupleOf, *gives: WitType) -> FuncType:
 CALLBACKS: Final[Mapping[str, FuncType]] = {
     "handle-send": _callback(TupleOf((BYTES,))),
     "handle-request": _callback(TupleOf((Prim.STRING, BYTES)), TupleOf((OptionOf(BYTES),))),
+    "handle-channel-open": _callback(TupleOf((Prim.STRING, BYTES)), TupleOf((_ACCEPT,))),
+    "handle-channel-message": _callback(TupleOf((Prim.STRING, BYTES))),
+    "handle-channel-close": _callback(TupleOf((Prim.STRING,))),
 }
 """What the host calls of `message-server-client`, by function."""
