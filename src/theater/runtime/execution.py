@@ -48,7 +48,7 @@ from theater.runtime.ending import (
     is_request,
     settle_as,
 )
-from theater.runtime.fate import Ending, Fate, counted, decide
+from theater.runtime.fate import Ending, Fate, counted, decide, fails_actor
 from theater.runtime.inline import Moved
 from theater.runtime.instances import drop_instance
 from theater.runtime.kinds import INIT
@@ -284,15 +284,16 @@ class Execution(WaitingCall):
                 text,
                 exc_info=outcome.cause,
             )
-        fate = decide(
-            Ending(
-                kind,
-                0 if message is None else message.attempt,
-                ends=actor.stop_requested is not None or actor.shutdown,
-                poisoned=self._poisoned,
-                errors_fail=actor.manifest.errors is Errors.FAIL,
-            )
+        ending = Ending(
+            kind,
+            0 if message is None else message.attempt,
+            ends=actor.stop_requested is not None or actor.shutdown,
+            poisoned=self._poisoned,
+            errors_fail=actor.manifest.errors is Errors.FAIL,
+            poison=actor.manifest.poison,
         )
+        fate = decide(ending)
+        self._fails = self._fails or (message is not None and fails_actor(ending))
         before = self._closing()
         notes, fails = self._notes(kind, text, fate, function)
         left = ExitStack()

@@ -1,0 +1,101 @@
+"""A thousand messages, three of them poison: the others are handled, and nobody else is harmed."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.actors import GUESTS, WAIT_S, Theater, theater, until
+from theater.chain import shapes
+from theater.engine import wat
+from theater.handlers.grant_types import GRANT_TYPES
+from theater.manifest import parse
+from theater.manifest.model import Manifest
+from theater.runtime.settings import NodeSettings
+
+pytestmark = pytest.mark.slow
+
+MESSAGES = 1000
+POISON = b"trap"
+FOREVER = "(loop $forever (br $forever))"
+GROWS = """(loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable"""
+KINDS = {
+    # What the poison does, the limit that it meets, and the kind of its call's end.
+    "trap": ("unreachable", "", "trap"),
+    "deadline": (FOREVER, "deadline_ms = 600", "deadline"),
+    "memory": (GROWS, 'memory = "8MiB"', "trap"),
+    "fuel": (FOREVER, "fuel = 20_000_000", "fuel"),
+}
+
+
+def counter(poison: str) -> bytes:
+    """A counter on which the message `trap` has this effect."""
+    text = (GUESTS / "counter.wat").read_text()
+    traps = "(i32.const 1060)) (then unreachable))"
+    assert traps in text
+    return wat(text.replace(traps, f"(i32.const 1060)) (then {poison}))"))
+
+
+def counting(limit: str, supervision: str = "") -> Manifest:
+    text = f"""name = "counter"
+component = "unused.wasm"
+
+[supervision]
+{supervision}
+
+[limits]
+mailbox = {2 * MESSAGES}
+{limit}
+"""
+    return parse(text, grant_types=GRANT_TYPES)
+
+
+def play(stage: Theater, kind: str, supervision: str = "") -> tuple[str, list[int]]:
+    """Send all messages, each waiting for the one before; returns the actor and where the poison was."""
+    does, limit, ends = KINDS[kind]
+    actor = stage.start(counter(does), counting(limit, supervision))
+    places = sorted(random.Random(kind).sample(range(MESSAGES), 3))
+    sent = [
+        stage.node.send(actor.id, POISON if number in places else b"%d" % number)
+        for number in range(MESSAGES)
+    ]
+    ids = [each.result(WAIT_S) for each in sent]
+    until(lambda: not stage.node.info(actor.id).mailbox, stage.node)
+    until(lambda: len(stage.node.quarantine(actor.id).messages) == 3, stage.node)
+    assert [each.message.id for each in stage.node.quarantine(actor.id).messages] == [
+        ids[place] for place in places
+    ]
+    events = list(stage.node.events(actor.id))
+    forms = [shapes.parse(each.type, each.data or b"") for each in events]
+    errors = [each.kind for each in forms if isinstance(each, shapes.Error)]
+    assert errors == [ends] * 6
+    handled = {
+        call.message.id
+        for call, end in zip(
+            [each for each in forms if isinstance(each, shapes.Call)],
+            [each for each in forms if isinstance(each, shapes.Result | shapes.Error)],
+            strict=True,
+        )
+        if call.message is not None and isinstance(end, shapes.Result)
+    }
+    assert handled == {id_ for number, id_ in enumerate(ids) if number not in places}
+    return actor.id, places
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_thousand_messages_with_three_poisonous_ones_the_others_are_handled(
+    tmp_path: Path, cache_dir: Path, kind: str
+) -> None:
+    with theater(tmp_path, NodeSettings(cache_dir=cache_dir)) as stage:
+        bystander = stage.start("counter")
+        actor, _ = play(stage, kind)
+        assert stage.node.info(actor).status == "running"
+        assert stage.node.state(actor) == b"%d" % (MESSAGES - 3)
+        assert stage.node.request(actor, b"more").result(WAIT_S) == b"%d" % (MESSAGES - 2)
+        assert not stage.node.dead_letters().messages
+        assert stage.ask(bystander, b"alive") == b"1"
+        assert stage.node.verify(actor).problem is None
+        if kind != "deadline":  # a replay takes each of the six as long as the call had
+            assert stage.node.replay(actor).equal
