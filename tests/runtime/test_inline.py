@@ -254,19 +254,10 @@ class Watched:
         self.killed: str | None = None
         self.wait = Wait(due=SystemClock().monotonic() + 1000)
         self.runs = InlineRuns(SystemClock(), lambda _, look: self.looks.append(look))
+        nothing = [None] * 4
         asking = cast(Callable[..., Asking], Asking)(
-            "a",
-            1,
-            0,
-            "w",
-            (0, b""),
-            b"",
-            lambda: self.killed,
-            None,
-            None,
-            lambda: self.move(),
-            None,
-            None,
+            *("a", 1, 0, "w", (0, b""), b"", lambda: self.killed),
+            *(None, None, lambda: self.move(), *nothing),
         )
         self.wait.opened = True
         self.run = self.runs.begin(asking, self.wait)

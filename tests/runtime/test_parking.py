@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,12 @@ from tests.runtime.actors import WAIT_S, Theater, manifest, theater, until
 from tests.runtime.test_clock import SetClock, napping
 from tests.runtime.test_inline import waits_for
 from theater.errors import ActorFailed
+from theater.handlers.grant_types import GRANT_TYPES
+from theater.manifest import parse
 from theater.manifest.model import Manifest
+from theater.runtime.dispatcher import Dispatcher
 from theater.runtime.info import ActorInfo
+from theater.runtime.mailbox import Budget, Mailbox
 from theater.runtime.node import Node
 from theater.runtime.parking import Effects, Parked
 from theater.runtime.settings import NodeSettings
@@ -291,7 +296,162 @@ def test_who_is_stopped_while_its_request_is_under_way_ends_at_once(stage: Theat
         assert [e.type for e in stage.node.events(first)].count("wasm-error") == 1
 
 
+# Sending to a full mailbox
+
+
+class Senders:
+    """Actors that are told to send to one which takes nothing for now and has room for one message."""
+
+    def __init__(self, stage: Theater, patience_ms: int = HOUR_MS) -> None:
+        self.stage = stage
+        self.hub = stage.start("counter", manifest("counter", mailbox=1))
+        stage.node.pause(self.hub.id).result(WAIT_S)
+        text = f"""name = "relay"
+component = "unused.wasm"
+send_timeout_ms = {patience_ms}
+
+[[handler]]
+type = "message-server"
+"""
+        patient = parse(text, grant_types=GRANT_TYPES)
+        self.actors = [
+            stage.start("relay", patient, state=self.hub.id.encode()) for _ in range(WAITERS)
+        ]
+
+    def send(self) -> None:
+        """Have each send; returns when those wait for whom there is no thread."""
+        for actor in self.actors:
+            self.stage.tell(actor, b"x")
+        until(lambda: self.parked() == WAITERS - 1 - THREADS // 2, self.stage.node)
+
+    def parked(self) -> int:
+        return len(parked(self.stage.node, *self.actors))
+
+    def ends(self, actor: ActorInfo) -> list[str]:
+        """How the calls of an actor ended, its `init` left out."""
+        types = self.stage.types(actor)
+        return [each for each in types if each in ("wasm-result", "wasm-error")][1:]
+
+
+def test_senders_to_a_full_mailbox_keep_its_actor_from_nothing(stage: Theater) -> None:
+    senders, other = Senders(stage), stage.start("counter")
+    senders.send()
+    assert stage.ask(other, b"?") == b"1"
+    stage.node.resume(senders.hub.id).result(WAIT_S)
+    until(lambda: stage.node.state(senders.hub.id) == b"%d" % WAITERS, stage.node)
+    for actor in senders.actors:
+        until(lambda each=actor: senders.ends(each) == ["wasm-result"], stage.node)  # type: ignore[misc]
+        stage.prove(actor)
+    stage.prove(senders.hub)
+    assert stage.types(senders.hub).count("wasm-call") == 1 + WAITERS, "none was sent twice"
+
+
+def test_a_sender_without_a_thread_gives_up_in_time(stage: Theater) -> None:
+    senders = Senders(stage, patience_ms=500)
+    for actor in senders.actors:
+        stage.tell(actor, b"x")
+    until(lambda: all(senders.ends(each) for each in senders.actors), stage.node)
+    ends = [senders.ends(each) for each in senders.actors]
+    assert ends.count(["wasm-result"]) == 1
+    assert ends.count(["wasm-error"]) == WAITERS - 1
+    stage.node.resume(senders.hub.id).result(WAIT_S)
+    until(lambda: stage.node.state(senders.hub.id) == b"1", stage.node)
+    for actor in senders.actors:
+        stage.tell(actor, b"again")
+    until(lambda: stage.node.state(senders.hub.id) == b"%d" % (1 + WAITERS), stage.node)
+
+
+def test_a_sender_that_is_stopped_leaves_its_turn_to_the_next(stage: Theater) -> None:
+    senders = Senders(stage)
+    senders.send()
+    stopped = parked(stage.node, *senders.actors)[:2]
+    for each in stopped:
+        assert stage.node.stop(each, force=True).result(WAIT_S).status == "stopped"
+    stage.node.resume(senders.hub.id).result(WAIT_S)
+    until(lambda: stage.node.state(senders.hub.id) == b"%d" % (WAITERS - 2), stage.node)
+    mailbox = stage.node._router.actors[senders.hub.id].mailbox
+    assert (len(mailbox), mailbox.bytes, mailbox.crowded) == (0, 0, False)
+
+
+def test_senders_are_told_that_their_receiver_has_ended(stage: Theater) -> None:
+    senders = Senders(stage)
+    senders.send()
+    stage.node.stop(senders.hub.id, force=True).result(WAIT_S)
+    for actor in senders.actors:
+        until(lambda each=actor: bool(senders.ends(each)), stage.node)  # type: ignore[misc]
+        stage.prove(actor)
+
+
 # The parts
+
+
+def test_a_place_goes_to_whoever_stands_first_in_line_and_comes_back_if_it_is_not_wanted() -> None:
+    mailbox = Mailbox(1, Budget())
+    told: list[str] = []
+    assert mailbox.reserve(10)
+    first, second, third = (
+        mailbox.turn(10, lambda name=name: told.append(name))  # type: ignore[misc]
+        for name in ("first", "second", "third")
+    )
+    for turn in (first, second, third):
+        turn.stand_in_line()
+    assert mailbox.crowded
+    assert told == []
+    second.give_up()
+    mailbox.release(10)
+    assert told == ["first"]
+    assert not mailbox.reserve(10), "it is the first one's"
+    assert first.take(mailbox, 10)
+    mailbox.release(10)
+    assert told == ["first", "third"]
+    assert not third.take(mailbox, 11), "another size is another message"
+    assert not mailbox.crowded
+    assert mailbox.reserve(10), "and its place was given back"
+
+
+def test_who_stands_in_line_at_a_mailbox_that_closes_is_told() -> None:
+    mailbox = Mailbox(1, Budget())
+    told: list[str] = []
+    assert mailbox.reserve(10)
+    turn = mailbox.turn(10, lambda: told.append("closed"))
+    turn.stand_in_line()
+    mailbox.close()
+    late = mailbox.turn(10, lambda: told.append("late"))
+    late.stand_in_line()
+    assert told == ["closed", "late"]
+    assert not turn.take(mailbox, 10)
+
+
+def test_every_other_turn_is_for_those_whom_others_wait_for() -> None:
+    order: list[str] = []
+    go, over = threading.Event(), threading.Event()
+
+    class Actor:
+        def __init__(self, name: str, times: int, crowded: bool) -> None:
+            self.name, self.left, self.crowded = name, times, crowded
+
+        def run_batch(self) -> bool:
+            go.wait(WAIT_S)
+            order.append(self.name)
+            self.left -= 1
+            if len(order) == 9:
+                over.set()
+            return self.left > 0
+
+    dispatcher = Dispatcher(1, 1)
+    try:
+        dispatcher.schedule(Actor("first", 1, crowded=False))
+        for name in "abcde":
+            dispatcher.schedule(Actor(name, 1, crowded=False))
+        dispatcher.schedule(Actor("hub", 3, crowded=True))
+        go.set()
+        assert over.wait(WAIT_S)
+    finally:
+        dispatcher.close(WAIT_S)
+    # Whether the first turn was taken before the hub came is chance.
+    assert [name for name in order if name != "hub"] == ["first", *"abcde"]
+    places = [place for place, name in enumerate(order) if name == "hub"]
+    assert [later - earlier for earlier, later in pairwise(places)] == [2, 2]
 
 
 def test_a_parked_call_is_taken_up_once_whatever_wakes_it() -> None:

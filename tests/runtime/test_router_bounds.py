@@ -296,6 +296,8 @@ def test_a_component_is_acknowledged_once_it_is_on_disk(tmp_path: Path, cache_di
 
 
 class Job:
+    crowded = False
+
     def __init__(self, run: Callable[[], None]) -> None:
         self._run = run
 

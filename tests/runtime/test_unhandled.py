@@ -28,6 +28,7 @@ from theater.errors import (
     TimedOut,
     TooLarge,
 )
+from theater.handlers.port import Places
 from theater.journal.memory import MemoryJournal
 from theater.journal.port import Unhandled
 from theater.journal.records import Enqueue, Message, Settle, UnhandledState
@@ -118,10 +119,20 @@ def test_a_message_whose_receiver_ended_with_the_node_is_listed(
         until(lambda: reasons(dead(stage)) == ["actor.ended"], stage.node)
 
 
+class Impatient:
+    """A sender that takes a place or none."""
+
+    def has_place(self, places: Places, size: int) -> bool:
+        return places.reserve(size)
+
+    def await_place(self, _places: Places, _size: int, _timeout_s: float) -> bool:
+        return False
+
+
 def test_a_message_that_comes_while_its_receiver_ends_is_listed(stage: Theater) -> None:
     counter = stage.start("counter")
     router = stage.node._router
-    put = router.admit(letter("msg_between", counter.id), 0, lambda _: lambda: None)
+    put = router.admit(letter("msg_between", counter.id), 0, Impatient())
     stage.node.journal.append((Enqueue(letter("msg_between", counter.id)),))
     stage.node.stop(counter.id).result(WAIT_S)
     put()

@@ -107,6 +107,43 @@ class Doing(msgspec.Struct, frozen=True, gc=False):
     timeout_ms: int
 
 
+class Places(Protocol):
+    """Where messages wait, a bounded number of them: a mailbox."""
+
+    def reserve(
+        self,
+        size: int,
+        timeout_s: float = 0,
+        on_cancel: Callable[[Callable[[], None]], Callable[[], None]] | None = None,
+    ) -> bool:
+        """Take a place for so many bytes, waiting for one with this thread at most `timeout_s`."""
+        ...
+
+    def is_full(self, size: int) -> bool:
+        """Whether there is no place now, and one comes by what the receiver does alone."""
+        ...
+
+    def turn(self, size: int, tell: Callable[[], None]) -> Turn:
+        """A place to wait for without a thread; `tell` is called when it is there or never comes."""
+        ...
+
+
+class Turn(Protocol):
+    """A place that somebody waits for without a thread, in the order in which they came."""
+
+    def stand_in_line(self) -> None:
+        """Begin to wait."""
+        ...
+
+    def take(self, places: Places, size: int) -> bool:
+        """Whether it is there, and was asked for with this; whoever calls has it then."""
+        ...
+
+    def give_up(self) -> None:
+        """Give it back, or wait for it no more."""
+        ...
+
+
 class HostCall(Protocol):
     """What a running host function is given besides the guest's arguments."""
 
@@ -222,6 +259,18 @@ class HostCall(Protocol):
         """Call `cancel` from another thread if the actor is killed meanwhile; returns the undo."""
         ...
 
+    def has_place(self, places: Places, size: int) -> bool:
+        """Take a place among those of a receiver, if there is one and the call need not wait for it."""
+        ...
+
+    def await_place(self, places: Places, size: int, timeout_s: float) -> bool:
+        """Take a place when there is one; False if there was none in time, or the call was killed.
+
+        The call may leave its thread meanwhile; then this does not return, and the host function is
+        called again.
+        """
+        ...
+
 
 class Trap(Exception):
     """Raised by a host function to end the guest's call with kind `trap`.
@@ -263,13 +312,13 @@ class RouterPort(Protocol):
         self,
         message: Message,
         timeout_ms: int,
-        on_cancel: Callable[[Callable[[], None]], Callable[[], None]],
+        sender: HostCall,
     ) -> Callable[[], None]:
         """Reserve a place in the receiver's mailbox, waiting at most `timeout_ms` for one.
 
         Returns what puts the message there, to be run `after` its record is queued. Raises NotFound
         for an unknown or ended actor, TimedOut for a mailbox that stays full or a call that was
-        killed meanwhile: `on_cancel` is the host call's.
+        killed meanwhile.
         """
         ...
 

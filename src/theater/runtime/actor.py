@@ -23,6 +23,7 @@ from theater.chain.tip import Ref, Tip
 from theater.clock import Clock
 from theater.engine import Instance
 from theater.errors import Unavailable
+from theater.handlers.port import Turn
 from theater.journal.port import Journal
 from theater.journal.records import (
     ActorRow,
@@ -70,14 +71,15 @@ class MovedCall(msgspec.Struct, frozen=True):
     """A call that is to go on on another thread.
 
     `killed` is the kind that it is to end with, if any; `number` that of a record behind all of its
-    own. `slept_ns` is the virtual time until which it has slept, `performed` the effect that it
-    waited for.
+    own. `slept_ns` is the virtual time until which it has slept; `performed` is the effect, `turn`
+    the place in a mailbox, that it waited for.
     """
 
     killed: str | None
     number: int
     slept_ns: int = 0
     performed: Performed | None = None
+    turn: Turn | None = None
 
 
 class Actor:
@@ -346,6 +348,11 @@ class Actor:
             self.live.instance.close()
             self.live = None
         self._state = self._state_of = None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether somebody waits for a place in the mailbox."""
+        return self.mailbox.crowded
 
     @property
     def ended(self) -> bool:

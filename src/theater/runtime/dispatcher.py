@@ -6,6 +6,10 @@ says so with `blocking()`, and another one takes its place while there is work, 
 half of that many may wait for long: what would wait beyond them is parked (see parking), so that
 whatever has something to do always finds a thread.
 
+Those whose mailbox is full and has somebody waiting at it stand in a queue of their own, and every
+other turn is theirs: one that a thousand others send to would otherwise have a thousandth of the
+turns, and all of them would wait for it.
+
 Worker stacks are large because requests run inline: the callee's call stands on the requester's
 stack, up to INLINE_DEPTH_MAX deep.
 """
@@ -30,6 +34,11 @@ _stack_size_lock = threading.Lock()
 
 class Runnable(Protocol):
     """Something that a worker runs. `run_batch` returns whether there is more to do."""
+
+    @property
+    def crowded(self) -> bool:
+        """Whether others wait for a place in its mailbox."""
+        ...
 
     def run_batch(self) -> bool: ...
 
@@ -57,6 +66,8 @@ class Dispatcher:
         self._waiting_max = workers_max // 2
         self._black_box = black_box or BlackBox()
         self._ready: deque[Runnable] = deque()
+        self._crowded: deque[Runnable] = deque()
+        self._crowded_next = True
         self._wake = threading.Condition(threading.Lock())
         self._threads: set[threading.Thread] = set()
         self._idle = 0
@@ -68,7 +79,7 @@ class Dispatcher:
         with self._wake:
             if self._closed:
                 return
-            self._ready.append(runnable)
+            (self._crowded if runnable.crowded else self._ready).append(runnable)
             if self._idle:
                 self._wake.notify()
             self._add_worker_if_needed()
@@ -111,7 +122,7 @@ class Dispatcher:
         """Return the counts of this moment."""
         with self._wake:
             return DispatcherStatistics(
-                len(self._threads), self._idle, self._blocked, len(self._ready)
+                len(self._threads), self._idle, self._blocked, self._waiting()
             )
 
     def stop(self) -> None:
@@ -119,6 +130,7 @@ class Dispatcher:
         with self._wake:
             self._closed = True
             self._ready.clear()
+            self._crowded.clear()
             self._wake.notify_all()
 
     def close(self, timeout_s: float) -> bool:
@@ -133,7 +145,7 @@ class Dispatcher:
 
     def _add_worker_if_needed(self) -> None:
         # Those that were notified count as idle until they have taken what they were notified for.
-        if len(self._ready) <= self._idle:
+        if self._waiting() <= self._idle:
             return
         active = len(self._threads) - self._blocked
         if active >= self._workers or len(self._threads) >= self._workers_max:
@@ -157,11 +169,19 @@ class Dispatcher:
             if more:
                 self.schedule(runnable)
 
+    def _waiting(self) -> int:
+        return len(self._ready) + len(self._crowded)
+
+    def _next(self) -> Runnable:
+        takes = self._crowded and (self._crowded_next or not self._ready)
+        self._crowded_next = not takes
+        return (self._crowded if takes else self._ready).popleft()
+
     def _take(self) -> Runnable | None:
         with self._wake:
             while not self._closed:
-                if self._ready:
-                    return self._ready.popleft()
+                if self._waiting():
+                    return self._next()
                 if len(self._threads) - self._blocked > self._workers:
                     break
                 self._idle += 1

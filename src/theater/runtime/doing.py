@@ -91,7 +91,7 @@ class Doings:
             finally:
                 undo()
             if not over:
-                asking.park(
+                raise asking.park(
                     due - self._clock.monotonic(),
                     lambda wake: future.add_done_callback(lambda _: wake()),
                 )

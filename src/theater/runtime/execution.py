@@ -219,6 +219,8 @@ class Execution(WaitingCall):
             else self._end_badly(outcome, function)
         )
         actor.in_hand, actor.calling = None, ""
+        if self.turn is not None:
+            self.turn.give_up()
         for wait in self._waits:
             self._services.router.close_wait(wait)
         return end
@@ -453,6 +455,8 @@ class Execution(WaitingCall):
             self.move,
             self.patience.wait,
             self.park,
+            self.has_place,
+            self.await_place,
         )
 
     def meant(self, derived: bytes, actor: str) -> str:

@@ -20,6 +20,9 @@ WATCH_S: Final = 0.05
 """How often it is looked whether a requester can't wait any more."""
 
 
+MOVED: Final = "the call goes on elsewhere"
+
+
 class Moved(Exception):
     """The call was taken up on another thread; what is left of it here has nothing to say."""
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from theater import limits
 from theater.journal.records import Message
@@ -33,6 +33,8 @@ class Budget:
         self.bytes_max: Final = bytes_max
         self._lock = threading.Lock()
         self._used = 0
+        self._short = False
+        """Whether somebody has not got what he wanted since those who wait were told last."""
         self._waiting: set[threading.Event] = set()
 
     @property
@@ -44,6 +46,7 @@ class Budget:
         """Take bytes; False if there are not enough."""
         with self._lock:
             if self._used + size > self.bytes_max:
+                self._short = True
                 return False
             self._used += size
             return True
@@ -57,17 +60,73 @@ class Budget:
         """Give bytes back."""
         with self._lock:
             self._used -= size
-            for woken in self._waiting:
-                woken.set()
+            if self._short:
+                self._short = False
+                for woken in self._waiting:
+                    woken.set()
 
     def wait(self, woken: threading.Event) -> None:
-        """Set `woken` whenever bytes are given back, until `leave`."""
+        """Set `woken` when bytes are given back after there were not enough, until `leave`."""
         with self._lock:
             self._waiting.add(woken)
 
     def leave(self, woken: threading.Event) -> None:
         with self._lock:
             self._waiting.discard(woken)
+
+
+class Line(Protocol):
+    """One that stands in line for a place with its thread. Satisfied by threading.Event."""
+
+    def set(self) -> None: ...
+
+
+class Turn:
+    """A place in a mailbox that a call waits for without a thread.
+
+    It is taken for the call as soon as it is there, so that nobody is before it when it comes back.
+    """
+
+    __slots__ = ("_mailbox", "_size", "_taken", "_tell")
+
+    def __init__(self, mailbox: Mailbox, size: int, tell: Callable[[], None]) -> None:
+        self._mailbox = mailbox
+        self._size = size
+        self._tell = tell
+        self._taken = False
+
+    def stand_in_line(self) -> None:
+        """Begin to wait."""
+        self._mailbox.wait(self)
+
+    def serve(self, take: Callable[[int], bool]) -> bool:
+        """Take the place if there is one. Under the mailbox's lock."""
+        self._taken = take(self._size)
+        if self._taken:
+            self._tell()
+        return self._taken
+
+    def set(self) -> None:
+        """The mailbox has closed: the place never comes."""
+        self._tell()
+
+    def take(self, places: object, size: int) -> bool:
+        """Whether the place is there, and was asked for with this; whoever calls has it then."""
+        if places is self._mailbox and size == self._size:
+            return self._leave()
+        self.give_up()
+        return False
+
+    def give_up(self) -> None:
+        """Give the place back, or wait for it no more."""
+        if self._leave():
+            self._mailbox.release(self._size)
+
+    def _leave(self) -> bool:
+        if not self._taken:
+            # It may come just now.
+            self._mailbox.leave(self)
+        return self._taken
 
 
 class Mailbox:
@@ -99,7 +158,7 @@ class Mailbox:
         self._messages: deque[Message] | None = None
         self._reserved = 0
         self._bytes = 0
-        self._waiting: list[threading.Event] = []
+        self._waiting: list[Line] = []
 
     def __len__(self) -> int:
         return 0 if self._messages is None else len(self._messages)
@@ -108,6 +167,11 @@ class Mailbox:
     def bytes(self) -> int:
         """What the messages here, and the reserved places, are counted for."""
         return self._bytes
+
+    @property
+    def crowded(self) -> bool:
+        """Whether somebody waits for a place here."""
+        return bool(self._waiting)
 
     def is_full(self, size: int) -> bool:
         """Whether the mailbox itself, whatever all mailboxes together hold, has no place now."""
@@ -162,16 +226,27 @@ class Mailbox:
                 # Whether or not it took its place: there may be one for the next.
                 self._wake()
 
-    def wait(self, woken: threading.Event) -> None:
+    def turn(self, size: int, tell: Callable[[], None]) -> Turn:
+        """A place to wait for without a thread; `tell` is called when it is there or never comes."""
+        return Turn(self, size, tell)
+
+    def wait(self, woken: Line) -> None:
         """Set `woken` when it is its turn to look for a place, or the mailbox closes, until `leave`."""
         with self.lock:
             self._waiting.append(woken)
+            if isinstance(woken, Turn):
+                # It does not look for itself, and there may be a place by now.
+                if self.closed:
+                    woken.set()
+                else:
+                    self._wake()
 
-    def leave(self, woken: threading.Event) -> None:
+    def leave(self, woken: Line) -> None:
         """Wait no more; there may be a place for the next."""
         with self.lock:
-            self._waiting.remove(woken)
-            self._wake()
+            if woken in self._waiting:
+                self._waiting.remove(woken)
+                self._wake()
 
     def release(self, size: int) -> None:
         """Give a reserved place back unused."""
@@ -256,5 +331,11 @@ class Mailbox:
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiting:
-            self._waiting[0].set()
+        while self._waiting:
+            first = self._waiting[0]
+            if not isinstance(first, Turn):
+                first.set()
+                return
+            if self.closed or not first.serve(self._take):
+                return
+            del self._waiting[0]

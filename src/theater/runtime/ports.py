@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from theater.chain.event import Event
-from theater.handlers.port import Doing, Done, Waiting
+from theater.handlers.port import Doing, Done, Places, Waiting
 from theater.journal.records import Answer, Message, Step
 
 
@@ -90,6 +90,17 @@ class LiveCall(Protocol):
 
     def meant(self, derived: bytes, actor: str) -> str:
         """The id that an id or a registered name means, or meant when the wait of this place began."""
+        ...
+
+    def has_place(self, places: Places, size: int) -> bool:
+        """Take a place in a mailbox, if there is one now."""
+        ...
+
+    def await_place(self, places: Places, size: int, timeout_s: float) -> bool:
+        """Take a place in a mailbox when there is one; False if there was none in time.
+
+        Raises Moved if the call waits on without this thread.
+        """
         ...
 
     def close_wait(self, derived: bytes) -> tuple[Step, ...]:

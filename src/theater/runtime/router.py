@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import Final, Protocol
 
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from theater import limits
 from theater.clock import Clock
 from theater.errors import Conflict, NotFound, TheaterError, TimedOut, TooLarge, Unavailable
-from theater.handlers.port import Doing, Done, HostCall, Waiting
+from theater.handlers.port import Doing, Done, HostCall, Places, Waiting
 from theater.journal.port import Journal
 from theater.journal.records import (
     Answer,
@@ -37,7 +37,7 @@ from theater.runtime.cycles import WaitGraph
 from theater.runtime.doing import Doings
 from theater.runtime.inline import InlineRun, InlineRuns, Moved
 from theater.runtime.kinds import KINDS
-from theater.runtime.mailbox import Budget, OnCancel, size_of
+from theater.runtime.mailbox import Budget, size_of
 from theater.runtime.names import Names
 from theater.runtime.waits import NOTHING, Asking, Beside, Wait, Waits
 
@@ -46,7 +46,15 @@ class Schedule(Protocol):
     """The dispatcher, as the router uses it."""
 
     def schedule(self, runnable: Actor) -> None: ...
-    def blocking(self) -> AbstractContextManager[None]: ...
+
+
+class Sender(Protocol):
+    """The call that sends, as far as it waits for a place: see HostCall."""
+
+    @property
+    def has_place(self) -> Callable[[Places, int], bool]: ...
+    @property
+    def await_place(self) -> Callable[[Places, int, float], bool]: ...
 
 
 class Router:
@@ -105,16 +113,16 @@ class Router:
 
     # Sending
 
-    def admit(self, message: Message, timeout_ms: int, on_cancel: OnCancel) -> Callable[[], None]:
+    def admit(self, message: Message, timeout_ms: int, sender: Sender) -> Callable[[], None]:
         """Reserve a place in the receiver's mailbox; returns what puts the message there."""
         receiver = self._receiver(message)
         size = size_of(message)
-        if not receiver.mailbox.reserve(size):
-            self._await_room(receiver, message, size, timeout_ms / 1000, on_cancel)
+        if not sender.has_place(receiver.mailbox, size):
+            self._await_room(receiver, message, size, timeout_ms / 1000, sender)
         return lambda: self._fill(receiver, message)
 
     def _await_room(
-        self, receiver: Actor, message: Message, size: int, timeout_s: float, on_cancel: OnCancel
+        self, receiver: Actor, message: Message, size: int, timeout_s: float, sender: Sender
     ) -> None:
         # Who asks is known to wait for the receiver already.
         sends = not KINDS[message.kind].asks
@@ -122,12 +130,17 @@ class Router:
             full = receiver.mailbox.is_full
             self._graph.enter(message.sender, receiver.id, lambda: full(size))
         try:
-            with self._dispatcher.blocking():
-                if not receiver.mailbox.reserve(size, timeout_s, on_cancel):
-                    self._refuse_full(receiver)
-        finally:
+            taken = sender.await_place(receiver.mailbox, size, timeout_s)
+        except Moved:
+            raise  # it waits on, and is here again when it is taken up
+        except BaseException:
             if sends:
                 self._graph.leave(message.sender)
+            raise
+        if sends:
+            self._graph.leave(message.sender)
+        if not taken:
+            self._refuse_full(receiver)
 
     def give_back(self, message: Message) -> None:
         """Give the place back that a message was admitted to, and will not be put into."""
@@ -304,7 +317,7 @@ class Router:
         if waiting.kind == "channel-open":
             self.channels.check(self.actors[asking.actor], receiver)
         inline = self._claim_idle(receiver)
-        put = None if inline else self.admit(message, waiting.timeout_ms, asking.on_cancel)
+        put = None if inline else self.admit(message, waiting.timeout_ms, asking)
         opening = self._waits.open(
             wait, asking, message, waiting.receiver if waiting.named else None
         )

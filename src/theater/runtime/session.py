@@ -22,10 +22,11 @@ from theater.chain.event import ZERO_HASH, Event
 from theater.chain.shapes import Part
 from theater.engine import EndCall, GuestTrap, ImportedFunction
 from theater.errors import TheaterError
-from theater.handlers.port import Doing, Effect, HostFunction, Intent, Trap, Waiting
+from theater.handlers.port import Doing, Effect, HostFunction, Intent, Places, Trap, Waiting
 from theater.journal.records import Message, Step
 from theater.runtime import difference
 from theater.runtime.content import as_part, is_same
+from theater.runtime.inline import MOVED, Moved
 from theater.runtime.ports import ContentSource, LiveCall
 from theater.values import cbor, codec
 from theater.values.types import Err, Ok
@@ -227,6 +228,8 @@ class Session:
                 self._read = shapes.Peer(self.actor, *live.head)
             try:
                 value = target.run(self, *arguments)
+            except Moved:
+                raise EndCall("killed", None, MOVED) from None
             except Trap as trap:
                 self._record_host(live, name, input, None, trap=trap.code)
                 raise GuestTrap(trap.code, str(trap)) from None
@@ -487,6 +490,16 @@ class Session:
         """End the actor with this result once the call in hand has returned."""
         assert self._live is not None
         self._steps.extend(self._live.request_shutdown(result))
+
+    def has_place(self, places: Places, size: int) -> bool:
+        """Take a place in a mailbox, if there is one now."""
+        assert self._live is not None
+        return self._live.has_place(places, size)
+
+    def await_place(self, places: Places, size: int, timeout_s: float) -> bool:
+        """Take a place in a mailbox when there is one; False if there was none in time."""
+        assert self._live is not None
+        return self._live.await_place(places, size, timeout_s)
 
     def on_cancel(self, cancel: Callable[[], None]) -> Callable[[], None]:
         """Call `cancel` from another thread if the call is killed; returns the undo."""

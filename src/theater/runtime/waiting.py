@@ -10,13 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, NoReturn
+from typing import Final
 
 from theater import limits
 from theater.engine import EndCall
+from theater.handlers.port import Places, Turn
 from theater.journal.records import Message
 from theater.runtime.actor import Actor, Killable, LiveInstance, MovedCall
-from theater.runtime.inline import Moved
+from theater.runtime.inline import MOVED, Moved
 from theater.runtime.parking import Parked, Patience
 from theater.runtime.ports import Performed
 from theater.runtime.services import Services
@@ -40,6 +41,8 @@ class WaitingCall:
         self._moved = False
         self._slept_ns = 0
         self._performed: Performed | None = None
+        self.turn: Turn | None = None
+        """A place in a mailbox that the call waited for without a thread and has not asked for again."""
 
     def kill(self, kind: str) -> None:
         """End the call with this kind, wherever it is; from any thread."""
@@ -65,6 +68,7 @@ class WaitingCall:
     def go_on_from(self, moved: MovedCall) -> None:
         """Go on from where this same process has interrupted the call: its sleep, its effect."""
         self._slept_ns, self._performed = moved.slept_ns, moved.performed
+        self.turn = moved.turn
 
     def move(self) -> None:
         """Have the call taken up on another worker: this one's thread runs another actor's call.
@@ -84,15 +88,13 @@ class WaitingCall:
         actor = self.actor
         actor.running = None
         number = self._services.journal.appended()
-        actor.moved = MovedCall(self.killed, number, self._slept_ns, self._performed)
+        actor.moved = MovedCall(self.killed, number, self._slept_ns, self._performed, self.turn)
         actor.interrupted = True
         self._services.dispatcher.schedule(actor)
 
-    def park(
-        self, seconds: float | None, register: Callable[[Callable[[], None]], None]
-    ) -> NoReturn:
+    def park(self, seconds: float | None, register: Callable[[Callable[[], None]], None]) -> Moved:
         """Give the thread up; the call is taken up after so many seconds or when what `register` is
-        given is called. Always raises Moved.
+        given is called. What is returned is to be raised.
         """
         parked = Parked(self, self._go_on_elsewhere)
         self._leave_thread(parked)
@@ -101,7 +103,7 @@ class WaitingCall:
             parked.wake_after(seconds, self._services.later)
         if self.killed is not None:
             parked.wake()  # it was killed before there was something to be woken
-        raise Moved
+        return Moved()
 
     # What is waited for
 
@@ -120,7 +122,35 @@ class WaitingCall:
             self._slept_ns = wall_ns
             if not over:
                 with thread_left():
-                    self.park(due - clock.monotonic(), lambda _: None)
+                    raise self.park(due - clock.monotonic(), lambda _: None)
+
+    def has_place(self, places: Places, size: int) -> bool:
+        """Take a place in a mailbox, if there is one now and the call has not waited for it."""
+        return self.turn is None and places.reserve(size)
+
+    def await_place(self, places: Places, size: int, timeout_s: float) -> bool:
+        """Take a place in a mailbox when there is one; False if there was none in time.
+
+        Raises Moved if the call waits on without this thread.
+        """
+        turn, self.turn = self.turn, None
+        if turn is not None:
+            return turn.take(places, size)
+        session, clock, dispatcher = self._session, self._services.clock, self._services.dispatcher
+        assert session is not None
+        due = clock.monotonic() + timeout_s
+        patient = dispatcher.enter_wait()
+        try:
+            if patient or not places.is_full(size):
+                return places.reserve(size, timeout_s, session.on_cancel)
+        finally:
+            dispatcher.leave_wait()
+
+        def register(wake: Callable[[], None]) -> None:
+            self.turn = places.turn(size, wake)
+            self.turn.stand_in_line()
+
+        raise self.park(due - clock.monotonic(), register)
 
     def perform(self, key: str, perform: Callable[[str], object]) -> object:
         """Perform an effect, on this thread or, where too many threads wait, without it."""
@@ -147,8 +177,7 @@ class WaitingCall:
             self._services.effects.begin(run)
 
         with thread_left():
-            self.park(None, register)
-        raise AssertionError("what is parked does not return")
+            raise self.park(None, register)
 
     def performed(self, key: str) -> Performed | None:
         """What the effect with this key came to while the call had no thread, None if it had one."""
@@ -162,4 +191,4 @@ def thread_left() -> Iterator[None]:
     try:
         yield
     except Moved:
-        raise EndCall("killed", None, "the call goes on elsewhere") from None
+        raise EndCall("killed", None, MOVED) from None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from theater import limits
 from theater.clock import Clock
 from theater.errors import TimedOut
-from theater.handlers.port import HostCall
+from theater.handlers.port import HostCall, Places
 from theater.journal.port import Journal
 from theater.journal.records import (
     Answer,
@@ -97,8 +97,9 @@ class Asking(msgspec.Struct, frozen=True, gc=False):
     """Which host call asks: its actor, its place, its wait's id, and the head of its chain.
 
     `move` takes the call up on another thread. `hold` waits for an event until a monotonic time and
-    returns whether that was all; if not, `park` gives the thread up: it raises, and the call is
-    taken up after so many seconds, or when what it has registered is called.
+    returns whether that was all; if not, `park` gives the thread up: what it returns is to be raised, and the call is
+    taken up after so many seconds, or when what it has registered is called. `has_place` and
+    `await_place` are those of a host call, the latter raising Moved.
     """
 
     actor: str
@@ -112,7 +113,9 @@ class Asking(msgspec.Struct, frozen=True, gc=False):
     trace: str | None
     move: Callable[[], None]
     hold: Callable[[threading.Event, float], bool]
-    park: Callable[[float, Callable[[Callable[[], None]], None]], NoReturn]
+    park: Callable[[float, Callable[[Callable[[], None]], None]], Exception]
+    has_place: Callable[[Places, int], bool]
+    await_place: Callable[[Places, int, float], bool]
 
 
 class Waits:
@@ -186,7 +189,7 @@ class Waits:
         finally:
             undo()
         if not over:
-            asking.park(due - self._clock.monotonic(), wait.when_answered)
+            raise asking.park(due - self._clock.monotonic(), wait.when_answered)
         with wait.lock:
             if wait.answer is None and asking.cancelled() is None:
                 wait.answer = TIMED_OUT

@@ -87,7 +87,7 @@ class _Bound:
         )
         try:
             timeout_ms = self._router.send_timeout_ms(call.actor)
-            put = self._router.admit(message, timeout_ms, call.on_cancel)
+            put = self._router.admit(message, timeout_ms, call)
         except TheaterError as error:
             return Err(f"{error.code}: {error.message}")
         call.step(Enqueue(message))
