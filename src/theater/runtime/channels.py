@@ -201,7 +201,7 @@ class Channels:
         )
         timeout_ms = sender.manifest.send_timeout_ms
         if receiver is not None:
-            put = self._router.admit(message, timeout_ms, call.on_cancel)
+            put = self._router.admit(message, timeout_ms, call)
         else:
             _check_size(body, sender)
             put = self.ends.admit(message, timeout_ms, call.on_cancel)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Final, Protocol
 
 from msgspec.structs import replace
@@ -46,6 +46,7 @@ class Schedule(Protocol):
     """The dispatcher, as the router uses it."""
 
     def schedule(self, runnable: Actor) -> None: ...
+    def blocking(self) -> AbstractContextManager[None]: ...
 
 
 class Sender(Protocol):
