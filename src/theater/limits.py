@@ -158,6 +158,9 @@ LABEL_CHARS_MAX: Final = 255
 CHAIN_DIR_CHARS_MAX: Final = 255
 CHILDREN: Final = 1_000
 CHILDREN_CEILING: Final = 100_000
+RESUME_CHILDREN_MAX: Final = 1_000
+"""Among how many of an actor's last children `resume` looks for the one to go on from."""
+
 TREE_DEPTH_MAX: Final = 64
 """How many actors may stand above one in the tree of children."""
 

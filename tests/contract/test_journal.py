@@ -341,6 +341,18 @@ def test_actors_are_listed_by_number_and_found_by_id_or_name(journal: Journal) -
     assert (stopped.status, stopped.outcome) == ("stopped", answer(1))
 
 
+def test_children_are_found_by_their_parent_the_last_first(journal: Journal) -> None:
+    for number in range(5):
+        parent = actor_row(0).id if number in (1, 3, 4) else None
+        journal.append((CreateActor(replace(actor_row(number), parent=parent)),))
+    journal.append((SetActor(actor_row(3).id, status="stopped"),))
+    settled(journal)
+    assert [row.number for row in journal.children(A)] == [4, 3, 1]
+    assert [row.number for row in journal.children(A, limit=1)] == [4]
+    assert [row.number for row in journal.children(A, before=4)] == [3, 1]
+    assert list(journal.children(actor_row(1).id)) == []
+
+
 def test_columns_that_a_change_does_not_name_stay(journal: Journal) -> None:
     journal.append((CreateActor(actor_row(0)),))
     settled(journal)

@@ -151,6 +151,21 @@ def test_a_parent_is_told_of_ends_that_it_did_not_make(home: Household) -> None:
     home.stage.prove(home.parent)
 
 
+def test_a_parent_is_told_of_every_failure_before_the_child_goes_on(home: Household) -> None:
+    child = home.spawn()
+    with pytest.raises(ActorFailed):
+        home.ask("f", of=child)
+    assert home.told() == [f"E{child}5trap (unreachable)"] * 2
+    assert home.status(child) == "running"
+    home.stage.prove(home.parent)
+
+
+def test_the_error_of_a_failed_init_has_no_words_of_a_library(home: Household) -> None:
+    with pytest.raises(ActorFailed) as refused:
+        home.spawn(state=b"f")
+    assert str(refused.value) == "child.init_failed: trap (unreachable)"
+
+
 def test_children_live_on_in_the_next_process(home: Household) -> None:
     child = home.spawn()
     home.stage.reopen()

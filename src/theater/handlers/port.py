@@ -98,13 +98,14 @@ class Doing(msgspec.Struct, frozen=True, gc=False):
     `begin` starts it and is told whether it may have been started before, by a process that ended:
     then it joins what was. So all that it does is named by what the host call derives. A TheaterError
     that it raises, or that its future has, is the guest's error. `given_up` is called if the time is
-    over before the future is done.
+    over before the future is done. `named` says that `awaited` is what a registered name meant.
     """
 
     awaited: str
     begin: Callable[[bool], Future[Done]]
     given_up: Callable[[], None]
     timeout_ms: int
+    named: bool = False
 
 
 class Places(Protocol):

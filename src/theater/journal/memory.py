@@ -144,6 +144,17 @@ class MemoryJournal:
             ]
         return sorted(rows, key=lambda row: (row.status in ENDED, row.number))[:limit]
 
+    def children(
+        self, parent: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[ActorRow]:
+        with self._lock:
+            found = [
+                row
+                for row in self._image.actors.values()
+                if row.parent == parent and (before is None or row.number < before)
+            ]
+        return sorted(found, key=lambda row: -row.number)[:limit]
+
     def next_number(self) -> int:
         with self._lock:
             return max((row.number for row in self._image.actors.values()), default=-1) + 1

@@ -137,6 +137,12 @@ class Journal(Protocol):
         """Actors whose id starts with `text` or whose name is `text`, the living ones first."""
         ...
 
+    def children(
+        self, parent: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[ActorRow]:
+        """Actors that an actor started, ended or not, those numbered below `before`, the last first."""
+        ...
+
     def next_number(self) -> int:
         """One more than the highest number of any actor that ever was."""
         ...

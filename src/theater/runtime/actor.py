@@ -117,6 +117,7 @@ class Actor:
         "outstanding",
         "parent",
         "program",
+        "reason",
         "running",
         "scheduled",
         "shutdown",
@@ -169,6 +170,8 @@ class Actor:
         self.outstanding: dict[str, Message] = {}
         self.program: Program | None = None
         self.live: LiveInstance | None = None
+        self.reason = ""
+        """What its last failure was, in words that depend on no library."""
         self.last_used = clock.monotonic()
         self.running: Killable | None = None
         self.stop_requested: StopKind | None = "orderly" if row.status == "stopping" else None

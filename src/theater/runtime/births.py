@@ -36,12 +36,18 @@ from theater.values import cbor
 
 @dataclass(frozen=True, slots=True)
 class ChildPlace:
-    """Who asks for a child: the parent, the seq of its open call, and the child's id."""
+    """Who asks for a child: the parent, the seq of its open call, and the child's id.
+
+    `resumes`: its `init` is not called. `origin` is the event that its state is from, None for one
+    that comes from the parent.
+    """
 
     parent: Actor
     call: int
     child: str
     children_max: int
+    resumes: bool
+    origin: shapes.Peer | None
 
 
 class Births:
@@ -117,13 +123,7 @@ class Births:
         elif started:
             self._lives.complete(future, self._info(kept.message), self._journal.appended())
 
-    def child(
-        self,
-        asked: ChildPlace,
-        found: Offspring,
-        grants: Mapping[str, Grant],
-        origin: shapes.Peer | None,
-    ) -> Actor:
+    def child(self, asked: ChildPlace, found: Offspring, grants: Mapping[str, Grant]) -> Actor:
         """Make a child of an actor whose call is still open, or return the one that was made for it.
 
         `grants` are the effective ones. Conflict if the call is over: its parent may have ended since,
@@ -140,6 +140,7 @@ class Births:
             if tip.call != asked.call:
                 raise Conflict("the call that asked for this child is over", code="child.too_late")
             self._check_room(asked)
+            above = shapes.Peer(parent.id, tip.seq, tip.hash)
             with self._lives.lock:
                 self._lives.check()
                 actor, steps = self.new_actor(
@@ -150,8 +151,8 @@ class Births:
                     recorded,
                     found.state,
                     program,
-                    parent=shapes.Peer(parent.id, tip.seq, tip.hash),
-                    origin=origin,
+                    parent=above,
+                    origin=asked.origin or (above if asked.resumes else None),
                 )
                 self._journal.append(steps)
                 self._services.family.add(actor)

@@ -72,7 +72,8 @@ class Doings:
         if found is None:
             self._graph.enter(asking.actor, doing.awaited, waits)
             due_us = self._clock.wall_us() + doing.timeout_ms * 1000
-            self._journal.append((self._waits.announce(wait, asking, due_us),))
+            meant = doing.awaited if doing.named else None
+            self._journal.append((self._waits.announce(wait, asking, due_us, meant),))
         else:
             self._waits.attach(wait, asking.wait, away_us, doing.timeout_ms)
             with suppress(Conflict):  # it was let in when it was opened

@@ -120,7 +120,11 @@ def _accept_of(outcome: Returned) -> dict[str, object]:
     return accept
 
 
+def ending_text(kind: str, code: str | None) -> str:
+    """Return a bad end in words that depend on no library."""
+    return kind if code is None else f"{kind} ({code})"
+
+
 def failure_text(actor: str, kind: str, code: str | None) -> str:
     """Return what a requester is told of a call that ended badly."""
-    what = kind if code is None else f"{kind} ({code})"
-    return f"actor.failed: the call of actor {actor} ended with {what}"
+    return f"actor.failed: the call of actor {actor} ended with {ending_text(kind, code)}"

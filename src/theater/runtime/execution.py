@@ -40,6 +40,7 @@ from theater.runtime.channels import Closer
 from theater.runtime.content import as_part, keep
 from theater.runtime.ending import (
     answer_of,
+    ending_text,
     excess,
     failure_text,
     finish_call,
@@ -48,11 +49,12 @@ from theater.runtime.ending import (
     is_request,
     settle_as,
 )
-from theater.runtime.fate import Ending, Fate, counted, decide, fails_actor
+from theater.runtime.fate import Ending, Fate, counted, decide, fails_actor, is_failure
 from theater.runtime.inline import Moved
 from theater.runtime.instances import drop_instance
 from theater.runtime.kinds import INIT
 from theater.runtime.leaving import leaving
+from theater.runtime.reports import SILENCE, of_failure
 from theater.runtime.services import Services
 from theater.runtime.session import CallPlace, Session
 from theater.runtime.states import By, Move
@@ -303,6 +305,12 @@ class Execution(WaitingCall):
             before.extend(left.enter_context(leaving(services, actor)))
         elif self._waits:
             before.extend(left.enter_context(self._unclaimed()))
+        reason = text if kind == "error" else ending_text(kind, code)
+        report = SILENCE
+        if fails or is_failure(fate, kind):
+            report = of_failure(services, actor, kind, reason, init=function == INIT)
+            actor.reason = reason
+        before.extend(report.steps)
 
         def record(
             build: Callable[[Place | None], Sequence[Step]],
@@ -333,6 +341,7 @@ class Execution(WaitingCall):
             else:
                 error = text if kind == "error" else failure_text(actor.id, kind, code)
                 services.router.conclude(message, Answer(False, error.encode()), record)
+        report.put()
         if kind == "error" and actor.manifest.errors is Errors.FAIL:
             drop_instance(actor)
         return CallEnd(function, fate, kind, text, self._number, fails)
@@ -349,7 +358,7 @@ class Execution(WaitingCall):
         if function == INIT or kind == "diverged" or self._fails:
             notes.append((shapes.ACTOR_FAIL, shapes.note(salt(), "node", text[:1000])))
             return notes, True
-        if fate is Fate.ASIDE or (fate is Fate.AGAIN and counted(kind)):
+        if is_failure(fate, kind):
             # A failure: the actor goes on with its last state, in a new instance.
             notes.append((shapes.ACTOR_RESTART, shapes.note(salt(), "supervisor", kind)))
         return notes, False

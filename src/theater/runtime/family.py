@@ -72,7 +72,10 @@ class Family:
         """The living child that a wait of its parent is for, None if it is for something else."""
         born = ids.actor_id(rules.derive(wait.actor, wait.call, wait.number))
         for child in self.children(wait.actor):
-            if child.id == born or sha256(cbor.encode([child.id])).digest() == wait.input_digest:
+            if (
+                child.id in (born, wait.meant)
+                or sha256(cbor.encode([child.id])).digest() == wait.input_digest
+            ):
                 return child
         return None
 

@@ -191,7 +191,7 @@ class Operations:
         if ended is None:
             return self.place(actor, order, future)
         self._services.family.when_clear(actor).result()
-        if order.move is not Move.RESTART and not _initialised(
+        if order.move is not Move.RESTART and not initialised(
             self._journal.events, actor, ended.events
         ):
             raise Conflict(
@@ -247,10 +247,10 @@ class Operations:
         return revived
 
 
-def _initialised(
+def initialised(
     events: Callable[[str, int, int], Iterable[Event]], actor: str, length: int
 ) -> bool:
-    """Whether the `init` of a failed actor has returned since it was last called for.
+    """Whether the `init` of an actor that has ended has returned since it was last called for.
 
     Looks back from the chain's end, over the host calls of one call at most.
     """
@@ -263,6 +263,8 @@ def _initialised(
                 return form.function != INIT
             if isinstance(form, shapes.Result):
                 return True
+            if isinstance(form, shapes.Start):
+                return form.origin is not None  # then it goes on from a state, without `init`
             if (
                 event.type == shapes.ACTOR_RESTART
                 and isinstance(form, shapes.Note)

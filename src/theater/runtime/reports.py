@@ -46,10 +46,13 @@ def _nothing() -> None:
 SILENCE: Final = Report((), _nothing)
 
 
-def of_failure(services: Services, actor: Actor, kind: str, text: str) -> Report:
-    """Report that a call of a child failed, or the child outside of any; not its first `init`."""
+def of_failure(services: Services, actor: Actor, kind: str, text: str, *, init: bool) -> Report:
+    """Report that a call of a child failed, or the child outside of any; not its first `init`.
+
+    Before it is recorded. `init` says that it failed in its `init`, or before.
+    """
     begun = actor.tip.seq + 1 if actor.tip.call is None else actor.tip.call
-    if actor.status == "starting" and begun <= FIRST_CALL_MAX:
+    if init and begun <= FIRST_CALL_MAX:
         return SILENCE  # it never ran, and whoever started it is told by what it waits for
     error = {"error-type": _error_type(kind), "data": text.encode()}
     return _report(services, actor, "child-error", (actor.id, error))
@@ -59,7 +62,7 @@ def of_end(services: Services, actor: Actor, move: Move, by: By, outcome: Answer
     """Report the end of a child, unless it was its parent who had it stop."""
     if move is Move.FAIL:
         text = "" if outcome is None else outcome.body.decode(errors="replace")
-        return of_failure(services, actor, "host", text)
+        return of_failure(services, actor, "host", text, init=actor.status == "starting")
     if move is Move.SHUTDOWN:
         result = (outcome.body or None) if outcome is not None else None
         return _report(services, actor, "child-exit", (actor.id, result))

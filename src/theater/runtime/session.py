@@ -368,7 +368,13 @@ class Session:
 
     def _record_history(self, live: LiveCall, name: str, input: bytes, head: shapes.Peer) -> None:
         steps = self._steps
-        live.record(name, shapes.host(self._salt(), self._part(input, steps), head=head), steps)
+        live.record(
+            name,
+            shapes.host(
+                self._salt(), self._part(input, steps), head=head, facts=self.facts or None
+            ),
+            steps,
+        )
 
     def _part(self, encoded: bytes, steps: list[Step]) -> Part:
         return as_part(encoded, self._salt, steps)

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
+from theater import limits
 from theater.chain import shapes
 from theater.chain.tip import Tip
 from theater.errors import NotFound, TheaterError, Unavailable
@@ -23,15 +24,15 @@ from theater.handlers.supervisor.port import Birth
 from theater.ids import ACTOR_ID
 from theater.journal.port import Journal
 from theater.journal.records import ActorRow, Answer
-from theater.manifest.grants import effective
-from theater.runtime import futures
+from theater.manifest import Manifest, effective
+from theater.runtime import futures, states
 from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
 from theater.runtime.births import Births, ChildPlace
 from theater.runtime.family import Family
 from theater.runtime.info import ActorInfo
 from theater.runtime.offspring import Offspring, Place
-from theater.runtime.operations import Operations
+from theater.runtime.operations import Operations, initialised
 from theater.runtime.programs import Programs
 from theater.runtime.router import Router
 from theater.runtime.services import Services
@@ -157,12 +158,46 @@ class Tree:
         above = self._programs.grants(parent.manifest) if held is None else held
         place = Place(parent, self._folder(parent), above, GRANT_TYPES, self._journal, self._stores)
         manifest = place.manifest(birth.manifest)
-        found = Offspring(manifest, place.component(manifest), place.state(manifest, birth.state))
+        state, origin = birth.state, None
+        if not birth.resumes:
+            state = place.state(manifest, birth.state)
+        elif birth.state is None:
+            state, origin = self._last_state(parent, manifest)
+        found = Offspring(manifest, place.component(manifest), state)
         grants = effective(
             self._programs.grants(manifest), above, parent.manifest.permission_policy
         )
-        asked = ChildPlace(parent, birth.call, birth.child, birth.children_max)
-        return self._births.child(asked, found, grants, None)
+        asked = ChildPlace(
+            parent, birth.call, birth.child, birth.children_max, birth.resumes, origin
+        )
+        return self._births.child(asked, found, grants)
+
+    def _last_state(self, parent: Actor, manifest: Manifest) -> tuple[bytes | None, shapes.Peer]:
+        """What the last ended child of a manifest left, and the event that it is from."""
+        self._journal.wait(self._journal.appended())
+        seen, before = 0, None
+        while seen < limits.RESUME_CHILDREN_MAX:
+            rows = self._journal.children(parent.id, before=before)
+            if not rows:
+                break
+            seen, before = seen + len(rows), rows[-1].number
+            for row in rows:
+                if states.ended(row.status) and self._is_of(row, manifest):
+                    head = shapes.Peer(row.id, row.tip.seq, row.tip.hash)
+                    return self._content(row), head
+        raise NotFound(
+            f"no child of actor {parent.id} that had this manifest has run and ended; give the state "
+            "to go on from, or spawn one",
+            code="child.not_found",
+        )
+
+    def _is_of(self, row: ActorRow, manifest: Manifest) -> bool:
+        kept = self._journal.content(row.manifest[0])
+        return (
+            kept is not None
+            and kept[1] == manifest.text.encode()
+            and initialised(self._journal.events, row.id, row.tip.seq + 1)
+        )
 
     def _folder(self, parent: Actor) -> Path | None:
         """Where an actor's manifest lies: that of the next above it, for one that lies nowhere."""
@@ -177,13 +212,7 @@ class Tree:
 
     def state(self, parent: str, child: str) -> bytes | None:
         """The state of a child, also of one that has ended."""
-        ref = self._own(parent, child).tip.state
-        if ref is None:
-            return None
-        kept = self._journal.content(ref[0])
-        if kept is None:
-            raise NotFound(f"the state of child {child} is gone", code="state.gone")
-        return kept[1]
+        return self._content(self._own(parent, child))
 
     def head(self, parent: str, child: str) -> shapes.Peer:
         """The last event of a child's chain, also of one that has ended."""
@@ -195,6 +224,15 @@ class Tree:
         return self._own(parent, child).status
 
     # Inside
+
+    def _content(self, child: Actor | ActorRow) -> bytes | None:
+        ref = child.tip.state
+        if ref is None:
+            return None
+        kept = self._journal.content(ref[0])
+        if kept is None:
+            raise NotFound(f"the state of child {child.id} is gone", code="state.gone")
+        return kept[1]
 
     def _own(self, parent: str, child: str) -> Actor | ActorRow:
         """Return a living child, or the row of one that has ended."""
@@ -244,26 +282,30 @@ def _tell_restart(over: Future[ActorInfo], future: Future[Done]) -> None:
     if error is not None:
         futures.fail(future, error)
     elif over.result().status in ("stopped", "failed"):
-        futures.settle(future, _failed(over.result().outcome, None))
+        futures.settle(future, _failed(_said(over.result().outcome), None))
     else:
         futures.settle(future, Done(Ok()))
 
 
 def _of_start(child: Actor, tip: Tip) -> Done:
     if child.status == "failed":
-        return _failed(child.outcome, _place(tip))
+        said = child.reason.encode() or _said(child.outcome)
+        return _failed(said, _place(tip))
     if child.ended or child.status == "stopping":
         return _stopped(child.id)
     return Done(Ok(child.id), _place(tip))
 
 
 def _of_row(row: ActorRow) -> Done:
-    return _failed(row.outcome, None) if row.status == "failed" else _stopped(row.id)
+    return _failed(_said(row.outcome), None) if row.status == "failed" else _stopped(row.id)
 
 
-def _failed(outcome: Answer | None, event: tuple[int, bytes] | None) -> Done:
-    said = b"" if outcome is None else clipped(outcome.body)
-    return Done(Err(f"child.init_failed: {said.decode(errors='replace')}"), event)
+def _said(outcome: Answer | None) -> bytes:
+    return b"" if outcome is None else outcome.body
+
+
+def _failed(said: bytes, event: tuple[int, bytes] | None) -> Done:
+    return Done(Err(f"child.init_failed: {clipped(said).decode(errors='replace')}"), event)
 
 
 def _stopped(child: str) -> Done:

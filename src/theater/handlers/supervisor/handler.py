@@ -13,6 +13,7 @@ from typing import Final
 
 from theater import limits
 from theater.chain.event import Event
+from theater.chain.shapes import Peer
 from theater.errors import JournalFailed, TheaterError
 from theater.handlers.port import Doing, Done, Effect, HostCall, HostFunction
 from theater.handlers.supervisor.grant import SupervisorGrant
@@ -84,29 +85,40 @@ class _Bound:
         return self._tree.children(call.actor)
 
     def stop_child(self, call: HostCall, child: str) -> Doing | Err:
-        return self._do(call, child, lambda _: self._tree.stop(call.actor, child))
+        return self._do(call, child, lambda meant: self._tree.stop(call.actor, meant))
 
     def restart_child(self, call: HostCall, child: str) -> Doing | Err:
         key = effect_key(call.derive())
-        return self._do(call, child, lambda _: self._tree.restart(call.actor, child, key))
+        return self._do(call, child, lambda meant: self._tree.restart(call.actor, meant, key))
 
-    def _do(self, call: HostCall, child: str, begin: Callable[[bool], Future[Done]]) -> Doing | Err:
-        found = self.child_status(call, child)
+    def _do(self, call: HostCall, child: str, begin: Callable[[str], Future[Done]]) -> Doing | Err:
+        meant = call.resolve(child)
+        found = _answered(lambda: self._tree.status(call.actor, meant))
         if isinstance(found, Err):
             return found
         # What was begun goes on, whether or not somebody waits for it.
-        return Doing(child, begin, _nothing, self._tree.timeout_ms(call.actor))
+        return Doing(
+            meant,
+            lambda _: begin(meant),
+            _nothing,
+            self._tree.timeout_ms(call.actor),
+            named=meant != child,
+        )
 
     def child_state(self, call: HostCall, child: str) -> Ok | Err:
-        return _answered(lambda: self._tree.state(call.actor, child))
+        meant = call.resolve(child)
+        return _answered(lambda: self._tree.state(call.actor, meant))
 
     def child_status(self, call: HostCall, child: str) -> Ok | Err:
-        return _answered(lambda: self._tree.status(call.actor, child))
+        meant = call.resolve(child)
+        return _answered(lambda: self._tree.status(call.actor, meant))
 
     def child_events(self, call: HostCall, child: str) -> Ok | Err:
+        def find() -> Peer:
+            return self._tree.head(call.actor, call.resolve(child))
+
         def read() -> list[dict[str, object]]:
-            head = call.read_head(lambda: self._tree.head(call.actor, child))
-            events = call.history_of(head)
+            events = call.history_of(call.read_head(find))
             return [_event(each) for each in islice(events, limits.GET_CHAIN_EVENTS_MAX)]
 
         return _answered(read)

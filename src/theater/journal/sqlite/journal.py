@@ -153,6 +153,11 @@ class SqliteJournal:
     def find_actors(self, text: str, limit: int = 10) -> Sequence[ActorRow]:
         return self._reader.find_actors(text, limit)
 
+    def children(
+        self, parent: str, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[ActorRow]:
+        return self._reader.children(parent, before, limit)
+
     def next_number(self) -> int:
         return self._reader.next_number()
 

@@ -140,6 +140,11 @@ class Reader:
         rows = self._rows(f"{ACTORS} {where} {order}", text, beyond, text, limit)
         return [_actor(row) for row in rows]
 
+    def children(self, parent: str, before: int | None, limit: int) -> Sequence[ActorRow]:
+        below = "AND actors.number < ?2" if before is not None else "AND ?2 IS NULL"
+        sql = f"{ACTORS} WHERE parent = ?1 {below} ORDER BY actors.number DESC LIMIT ?3"
+        return [_actor(row) for row in self._rows(sql, parent, before, limit)]
+
     def next_number(self) -> int:
         row = self._row("SELECT coalesce(max(number), -1) + 1 FROM actors")
         assert row is not None

@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS actors (
     stopped_by TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS actors_by_name ON actors (name);
+CREATE INDEX IF NOT EXISTS actors_by_parent ON actors (parent, number) WHERE parent IS NOT NULL;
 CREATE INDEX IF NOT EXISTS actors_alive ON actors (number) WHERE status NOT IN ('stopped', 'failed');
 
 CREATE TABLE IF NOT EXISTS tips (
