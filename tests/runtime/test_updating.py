@@ -132,7 +132,7 @@ def test_a_component_that_behaves_otherwise_is_refused_with_the_difference(stage
     ("wasm", "expected", "actual"),
     [
         (LOGS_NOTHING, f"a call of {LOG}", "a result"),
-        (LOGS_TWICE, "the end of the call", f"a call of {LOG}"),
+        (LOGS_TWICE, "the end of the call", f'a call of {LOG} with ["one"]'),
         (TRAPS_IN_INIT, f"a call of {LOG}", "an end of kind trap"),
         (LOOPS, "a result", "an end of kind deadline"),
     ],

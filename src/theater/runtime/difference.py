@@ -25,6 +25,11 @@ def of_values(recorded: Part, actual: bytes, source: ContentSource) -> tuple[str
     return _cut(_gone(recorded) if kept is None else _item(kept), _item(actual))
 
 
+def of_value(actual: bytes) -> str:
+    """Return what came where nothing is recorded, a CBOR item, as text."""
+    return _clipped(_item(actual), 0)
+
+
 def of_states(recorded: Ref | None, actual: bytes | None, source: ContentSource) -> tuple[str, str]:
     """Return the state that an event names and the one that came instead as text."""
     if recorded is None:

@@ -221,7 +221,7 @@ class Session:
         give: Callable[[object], bytes],
     ) -> None:
         name = function.name
-        live = self._go_live(name)
+        live = self._go_live(name, input)
         self._begin()
         try:
             if target.effect is Effect.HISTORY:
@@ -250,10 +250,10 @@ class Session:
                 held, self._held = self._held, None
                 held.close()
 
-    def _go_live(self, name: str) -> LiveCall:
+    def _go_live(self, name: str, input: bytes | None = None) -> LiveCall:
         live = self._live
         if live is None:
-            self.beyond = name
+            self.beyond = name if input is None else f"{name} with {difference.of_value(input)}"
             raise EndCall("diverged", None, f"the recording ends before a call of {name}")
         if live.killed is not None:
             raise EndCall(live.killed, None, "the call was killed")
@@ -462,7 +462,7 @@ class Session:
                 raise self._diverge(event, event.type, f"a call of {function}")
             self._same_input(event, function, _host(event).input, input)
         else:
-            live = self._go_live(function)
+            live = self._go_live(function, input)
             steps: list[Step] = []
             live.record(function, shapes.host(self._salt(), self._part(input, steps)), steps)
         self._number += 1
