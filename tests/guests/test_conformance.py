@@ -88,7 +88,7 @@ def test_names_are_taken_given_up_and_looked_up(host: Host) -> None:
         ("whereis", "nobody", None),
     ):
         assert host.request({"do": "name", "how": how, "with": [name]}) == answer
-    assert host.asked_of("registry@0.1/register") == [("clerk",)]
+    assert host.asked[0] == (f"{NAMES}/register", ("clerk",))
 
 
 @pytest.mark.parametrize("name", ["counter", "counter-js"])
