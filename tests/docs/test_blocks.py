@@ -66,9 +66,10 @@ NOT_RUN: dict[tuple[str, str], Why] = {
 }
 """Blocks that are not run, by page and beginning."""
 
-SLOW = {"README.md", "docs/python.md", "docs/javascript.md", "docs/updating.md"} | {
-    page for page in pages() if page.startswith("examples/")
-}
+SLOW = {
+    *("README.md", "docs/python.md", "docs/javascript.md", "docs/updating.md"),
+    "docs/recovery.md",
+} | {page for page in pages() if page.startswith("examples/")}
 """Pages for which components are built, unless a run before has."""
 
 
