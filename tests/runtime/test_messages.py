@@ -209,6 +209,42 @@ def test_a_start_with_a_known_key_is_the_same_start_or_none(stage: Theater) -> N
     assert len(stage.node.list()) == 1
 
 
+def test_a_start_with_a_known_key_whose_init_failed_has_the_same_error_again(
+    stage: Theater,
+) -> None:
+    how: dict[str, Any] = {"component": stage.node.add_component(guest("named")), "key": "s"}
+    handlers = '[[handler]]\ntype = "message-server"\n[[handler]]\ntype = "registry"\n'
+
+    def refused() -> ActorFailed:
+        failing = stage.node.start(manifest("named", handlers=handlers), state=b"No Name", **how)
+        error = failing.exception(WAIT_S)
+        assert isinstance(error, ActorFailed)
+        return error
+
+    first = refused()
+    assert first.code == "actor.init_failed"
+    assert str(refused()) == str(first)
+    stage.reopen()
+    assert str(refused()) == str(first)
+
+
+def test_a_start_with_a_known_key_is_told_of_an_actor_that_failed_later(stage: Theater) -> None:
+    how: dict[str, Any] = {"component": stage.node.add_component(guest("named")), "key": "s"}
+    handlers = '[[handler]]\ntype = "message-server"\n[[handler]]\ntype = "registry"\n'
+
+    def start() -> ActorInfo:
+        made = manifest("named", handlers=handlers)
+        return stage.node.start(made, state=b"clerk", **how).result(WAIT_S)
+
+    started = start()
+    stage.ask(started, b"-clerk")
+    other = stage.start("named", manifest("named", handlers=handlers), b"clerk")
+    assert isinstance(stage.node.restart(started.id).exception(WAIT_S), ActorFailed)
+    again = start()
+    assert (again.id, again.status) == (started.id, "failed")
+    assert other.id != started.id
+
+
 def test_a_request_with_a_known_key_has_the_first_answer_again(stage: Theater) -> None:
     counter = stage.start("counter")
     first = stage.node.request(counter.id, b"a", key="k").result(WAIT_S)

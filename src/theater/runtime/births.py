@@ -121,7 +121,21 @@ class Births:
             self._saving.started(actor)
             self._router.wake(actor)
         elif started:
-            self._lives.complete(future, self._info(kept.message), self._journal.appended())
+            self._tell_of_start(kept.message, future)
+
+    def _tell_of_start(self, actor: str, future: Future[ActorInfo]) -> None:
+        """Answer a start that was asked for again as the first one was answered."""
+        info, number = self._info(actor), self._journal.appended()
+        if info.status == "failed" and not self._began(actor):
+            self._lives.did_not_start(future, info, number)
+        else:
+            self._lives.complete(future, info, number)
+
+    def _began(self, actor: str) -> bool:
+        """Whether the first call of an actor's `init` returned. Reads the events of that call."""
+        ends = (shapes.WASM_RESULT, shapes.WASM_ERROR, shapes.ACTOR_FAIL)
+        events = self._journal.events(actor, 1)
+        return next((e.type for e in events if e.type in ends), None) == shapes.WASM_RESULT
 
     def child(self, asked: ChildPlace, found: Offspring, grants: Mapping[str, Grant]) -> Actor:
         """Make a child of an actor whose call is still open, or return the one that was made for it.

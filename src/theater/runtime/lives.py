@@ -85,7 +85,7 @@ class Lives:
             starting = self._starting.pop(actor.id, ())
             waiting = self._waiting.pop(actor.id, ())
         for future in starting:
-            self._did_not_start(future, info, number)
+            self.did_not_start(future, info, number)
         for future in waiting:
             self.complete(future, info, number)
 
@@ -111,7 +111,8 @@ class Lives:
         for future in left:
             futures.fail(future, error)
 
-    def _did_not_start(self, future: Future[ActorInfo], info: ActorInfo, number: int) -> None:
+    def did_not_start(self, future: Future[ActorInfo], info: ActorInfo, number: int) -> None:
+        """Tell whoever waits for a start that `init` failed, once record `number` is on disk."""
         said = b"" if info.outcome is None else clipped(info.outcome.body)
         failure = ActorFailed(
             f"actor {info.id} did not start: {said.decode(errors='replace')}",

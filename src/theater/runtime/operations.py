@@ -23,6 +23,7 @@ from theater.runtime.kinds import INIT
 from theater.runtime.lives import Lives
 from theater.runtime.opening import STEP_BACK, recorded_start
 from theater.runtime.orders import Order, OrderMove, record_restart
+from theater.runtime.outside import used_for_something_else
 from theater.runtime.services import Services
 from theater.runtime.states import By, Move
 from theater.runtime.updating import update_ended
@@ -154,7 +155,7 @@ class Operations:
         """Whether a key was used for what is meant; Conflict if for something else."""
         kept = None if key is None else self._journal.key(key)
         if kept is not None and kept.message != meant:
-            raise Conflict("this Idempotency-Key was used for something else", code="key.used")
+            raise used_for_something_else()
         return kept is not None
 
     def tell_known(self, actor: str, future: Future[ActorInfo]) -> None:

@@ -85,10 +85,7 @@ class Outside:
         """What a client's key was used for, None if it was not; Conflict if not for what `id_` is."""
         kept = self._journal.key(key)
         if kept is not None and not ids.same_purpose(kept.message, id_):
-            raise Conflict(
-                "this Idempotency-Key was used for something else; a new message takes a new key",
-                code="key.used",
-            )
+            raise used_for_something_else()
         return kept
 
     def forget(self, message: str, future: Future[bytes]) -> bool:
@@ -104,3 +101,11 @@ class Outside:
         except TheaterError:
             self._clients.forget(message.id, future)
             raise
+
+
+def used_for_something_else() -> Conflict:
+    """Return what a client is told whose key stands for another purpose."""
+    return Conflict(
+        "this Idempotency-Key was used for something else; what is new takes a new key",
+        code="key.used",
+    )
