@@ -19,16 +19,13 @@ from theater.journal.records import (
     CancelTimer,
     Channel,
     CloseChannel,
-    CloseWait,
     CreateActor,
     Enqueue,
     FireTimer,
-    GiveAnswer,
     Keep,
     NewStore,
     OpenChannel,
     OpenKey,
-    OpenWait,
     PutContent,
     SetActor,
     SetLabel,
@@ -224,34 +221,6 @@ def test_a_message_put_to_the_front_has_its_place_and_its_attempts(journal: Jour
         ("message-0", "waiting", 1),
         ("message-1", "waiting", 0),
     ]
-
-
-def test_the_first_answer_to_a_wait_counts(journal: Journal) -> None:
-    wait = OpenWait("w", A, 3, 1, 99, bytes(32))
-    journal.append((wait,))
-    settled(journal)
-    assert journal.wait_row("w") == (wait, None)
-    journal.append((GiveAnswer("w", answer(1)),))
-    journal.append((GiveAnswer("w", answer(2)),))
-    settled(journal)
-    journal.append((GiveAnswer("w", answer(4)),))
-    settled(journal)
-    assert journal.wait_row("w") == (wait, answer(1))
-    assert list(journal.waits(A)) == [(wait, answer(1))]
-    assert list(journal.waits("nobody")) == []
-
-
-def test_an_answer_to_a_closed_wait_is_nothing(journal: Journal) -> None:
-    journal.append((OpenWait("w", A, 3, 1, 99, bytes(32)),))
-    settled(journal)
-    journal.append((CloseWait("w"),))
-    journal.append((GiveAnswer("w", answer(1)),))
-    settled(journal)
-    assert journal.wait_row("w") is None
-    again = OpenWait("w", A, 4, 1, 99, bytes(32))
-    journal.append((again,))
-    settled(journal)
-    assert journal.wait_row("w") == (again, None)
 
 
 def test_a_timer_is_due_again_until_the_last_time(journal: Journal) -> None:

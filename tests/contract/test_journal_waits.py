@@ -1,4 +1,4 @@
-"""What every journal must do with registered names, and with waits for those who hold them."""
+"""What every journal must do with waits, and with registered names that they may be for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,34 @@ from tests.contract.conftest import A, settled
 from tests.journal.making import answer
 from theater.journal.port import Journal
 from theater.journal.records import CloseWait, GiveAnswer, OpenWait, RegisterName, ReleaseName
+
+
+def test_the_first_answer_to_a_wait_counts(journal: Journal) -> None:
+    wait = OpenWait("w", A, 3, 1, 99, bytes(32))
+    journal.append((wait,))
+    settled(journal)
+    assert journal.wait_row("w") == (wait, None)
+    journal.append((GiveAnswer("w", answer(1)),))
+    journal.append((GiveAnswer("w", answer(2)),))
+    settled(journal)
+    journal.append((GiveAnswer("w", answer(4)),))
+    settled(journal)
+    assert journal.wait_row("w") == (wait, answer(1))
+    assert list(journal.waits(A)) == [(wait, answer(1))]
+    assert list(journal.waits("nobody")) == []
+
+
+def test_an_answer_to_a_closed_wait_is_nothing(journal: Journal) -> None:
+    journal.append((OpenWait("w", A, 3, 1, 99, bytes(32)),))
+    settled(journal)
+    journal.append((CloseWait("w"),))
+    journal.append((GiveAnswer("w", answer(1)),))
+    settled(journal)
+    assert journal.wait_row("w") is None
+    again = OpenWait("w", A, 4, 1, 99, bytes(32))
+    journal.append((again,))
+    settled(journal)
+    assert journal.wait_row("w") == (again, None)
 
 
 def test_a_wait_for_a_name_keeps_whom_the_name_meant_until_it_is_closed(journal: Journal) -> None:
