@@ -20,6 +20,7 @@ PROJECTS = {
     "counter": ROOT / "examples/counter",
     "counter-js": ROOT / "examples/counter-js",
     "courier": ROOT / "tests/chaos/courier",
+    "leaf": ROOT / "tests/chaos_tree/leaf",
     "researcher": ROOT / "examples/researcher",
     "conformance": ROOT / "tests/guests/fixtures/conformance",
     "conformance-js": ROOT / "tests/guests/fixtures/conformance-js",
