@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.runtime.actors import WAIT_S, Theater, manifest, until
+from tests.runtime.households import description, household
 from theater.chain import shapes
 from theater.errors import ActorFailed, NotFound, TheaterError
 from theater.limits import NAMES_PER_ACTOR_MAX
@@ -239,3 +240,27 @@ def outstanding(stage: Theater, actor: ActorInfo) -> list[str]:
     """The ids of the requests that an actor has not answered."""
     messages = stage.node.journal.messages(actor.id)
     return [message.id for message in messages if message.state == "outstanding"]
+
+
+def test_a_channel_is_opened_by_name(stage: Theater) -> None:
+    name = "z" * 36  # as long as the id that the guest expects
+    holder, opener = named(stage, name), stage.start("channels")
+    # It takes no channels, so that it was found is told by the error that it is.
+    assert code_of(stage, opener, f"o{name}hello") == "actor.no_handler"
+    assert code_of(stage, opener, f"o{'y' * 36}hello") == "actor.not_found"
+    (asked, unknown) = hosts(stage, opener, "open-channel")
+    assert asked.facts["actor"] == holder.id
+    assert unknown.facts is None
+    stage.prove(opener)
+
+
+def test_a_child_is_stopped_and_asked_after_by_name(stage: Theater) -> None:
+    home = household(stage, REGISTRY)
+    child = home.spawn(description(stage, "named", handlers=MESSAGES + REGISTRY), state=b"clerk")
+    assert stage.node.find("clerk") == child
+    assert home.ask("gclerk") == "clerk"
+    home.ask("xclerk")
+    assert home.status(child) == "stopped"
+    assert dict(stage.node.journal.names()) == {}
+    assert [each.facts["actor"] for each in hosts(stage, home.parent, "stop-child")] == [child]
+    stage.prove(home.parent)

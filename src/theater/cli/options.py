@@ -55,7 +55,7 @@ def actor_argument(run: F) -> F:
     return click.argument(
         "actor",
         callback=actor_or_stdin,
-        help="Id, unique prefix of it, or name; - reads it from standard input.",
+        help="Id, unique prefix of it, or name (a registered one comes first); - reads it from standard input.",
     )(run)
 
 

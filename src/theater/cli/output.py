@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
 import msgspec
+
+LONG_S = 1.0
+"""After how long people are told why nothing is shown yet."""
+
+COMPILING = "still starting: a component that is new here is compiled first"
 
 STATUS_COLOURS = {
     "running": "green",
@@ -91,6 +97,21 @@ def working(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(what):
         yield
+
+
+@contextmanager
+def told_if_long(what: str, after_s: float = LONG_S) -> Iterator[None]:
+    """Say a line on a terminal's standard error if what is done inside takes long; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    timer = threading.Timer(after_s, say, (what,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from theater.cli.commands.ending import leave_with_outcome
 from theater.cli.commands.history import print_log_line
 from theater.cli.commands.messaging import print_answer
 from theater.cli.options import as_json, initial_state, variables
-from theater.cli.output import say
+from theater.cli.output import COMPILING, say, told_if_long
 from theater.protocol.log import log_line
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def run(
                 name=name,
                 state=loaded.state,
             )
-            actor = starting.result().id
+            with told_if_long(COMPILING):
+                actor = starting.result().id
             ending = node.wait(actor)
             with _log_on_stderr(node, actor):
                 try:

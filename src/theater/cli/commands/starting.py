@@ -8,7 +8,7 @@ import click
 
 from theater.cli.command import command
 from theater.cli.options import as_json, connect, initial_state, on_server, variables
-from theater.cli.output import print_json, say, status_text
+from theater.cli.output import COMPILING, print_json, say, status_text, told_if_long
 
 
 @command(
@@ -46,13 +46,15 @@ def start(
 
     loaded = load_manifest(manifest, variables, state_file)
     with connect(address, data_dir) as client:
-        actor = client.start(
-            loaded.manifest.text,
-            path=str(manifest.resolve()),
-            component=client.add_component(loaded.component),
-            name=name,
-            state=loaded.state,
-        )
+        component = client.add_component(loaded.component)
+        with told_if_long(COMPILING):
+            actor = client.start(
+                loaded.manifest.text,
+                path=str(manifest.resolve()),
+                component=component,
+                name=name,
+                state=loaded.state,
+            )
         if as_json:
             print_json(actor)
         elif id_only:
