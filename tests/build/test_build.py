@@ -63,7 +63,8 @@ def wheel(folder: Path, name: str, module: str) -> None:
             "conformance",
             [
                 *("agent/context@0.1", "agent/registry@0.1", "agent/scheduler@0.1"),
-                *("simple/message-server-host", "simple/store"),
+                *("simple/message-server-host", "simple/store", "simple/supervisor"),
+                "agent/supervision@0.1",
             ],
         ),
     ],

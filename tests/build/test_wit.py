@@ -30,6 +30,7 @@ def test_an_actor_without_handlers_has_its_log_and_its_start() -> None:
         ("context", ["context"], []),
         ("scheduler", ["scheduler"], ["scheduler-client"]),
         ("registry", ["registry"], []),
+        ("supervisor", ["supervision", "supervisor"], ["supervisor-handlers"]),
         ("http-client", ["http-client"], []),
         ("runtime", [], []),
     ],

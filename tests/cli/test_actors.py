@@ -338,3 +338,25 @@ def test_a_subscription_that_makes_no_sense_is_told_so(
 def test_all_actors_and_some_are_not_asked_for_together(shell: Shell) -> None:
     told = shell.run("subscribe", "--all", "somebody", code=2).stderr
     assert "Name actors or say --all, not both." in told
+
+
+def test_children_are_shown_below_their_parent(shell: Shell) -> None:
+    handlers = '[[handler]]\ntype = "message-server"\n[[handler]]\ntype = "supervisor"\n'
+    (shell.folder / "parent.wasm").write_bytes(guest("parent"))
+    manifest = f'component = "parent.wasm"\n{handlers}'
+    (shell.folder / "top.toml").write_text(f'name = "top"\n{manifest}')
+    (shell.folder / "kid.toml").write_text(f'name = "kid"\n{manifest}')
+    shell.run("start", str(shell.folder / "top.toml"))
+    child = shell.run("request", "top", "ckid.toml").stdout
+    grandchild = shell.run("request", child, "ckid.toml").stdout
+    inspected = shell.run("inspect", "top").stdout
+    assert f"child      {child} kid" in inspected
+    parent = shell.json("inspect", "top")["id"]
+    assert shell.json("inspect", child)["parent"] == parent
+    assert f"{parent}\n" in shell.run("list").stdout
+    tree = shell.run("list", "--tree").stdout.splitlines()
+    at = next(number for number, line in enumerate(tree) if line.startswith(parent))
+    assert tree[at + 1].startswith(f"{child}    kid")
+    assert tree[at + 2].startswith(f"{grandchild}      kid")
+    shell.run("stop", "top")
+    assert shell.json("status", grandchild)["status"] == "stopped"

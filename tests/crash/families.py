@@ -29,7 +29,8 @@ def play(node: Node, told: Told) -> str:
     _order(node, told, known["first"], "grandchild", f"c{text}")
     _order(node, told, parent, "restart", "y" + known["first"])
     _order(node, told, parent, "stop", "x" + known["second"])
-    _order(node, told, known["third"], "exit", "dbye")
+    # Through its parent: itself it is gone when the answer is fetched again.
+    _order(node, told, parent, "exit", f"r{known['third']}dbye")
     node.wait(known["third"]).result(WAIT_S)
     _order(node, told, parent, "resume", f"u{text}")
     until(lambda: not node.journal.living_messages(), node)
@@ -72,6 +73,7 @@ def check(node: Node, parent: str, told: Told) -> None:
         types = [event.type for event in node.events(actor)]
         assert types.count("actor-restart") == (actor == known["first"])
         assert types[-1] in ("actor-stop", "actor-fail")
+    for actor in (parent, known["first"], known["resume"]):
         report = node.verify(actor)
         assert report.problem is None, report
         replay = node.replay(actor)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import languages, lives, names, poison, timers, waiting
+from tests.crash import families, languages, lives, names, poison, timers, waiting
 from tests.crash.scenario import Told, check, play
 from tests.crash.zygote import CRASHED, FINISHED
 from tests.runtime.languages import LANGUAGES
@@ -171,6 +171,29 @@ def test_what_waits_without_a_thread_is_asked_once_wherever_the_process_ends(
         node = Node.open(directory / "data", chosen)
         try:
             waiting.check(node, waiting.play(node, told), told)
+        finally:
+            node.close()
+        after = told.all()
+        assert {each: after[each] for each in before} == before
+    assert crashes >= RECORDS_MIN
+
+
+def test_children_are_started_restarted_and_stopped_once_wherever_the_process_ends(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    (tmp_path / "undisturbed").mkdir()
+    assert zygote.run(tmp_path / "undisturbed", families=True) == FINISHED
+    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
+    crashes = 0
+    for number in range(1, records + 1):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        crashes += zygote.run(directory, families=True, point="committed", number=number) == CRASHED
+        told = Told(directory / "told")
+        before = told.all()
+        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
+        try:
+            families.check(node, families.play(node, told), told)
         finally:
             node.close()
         after = told.all()

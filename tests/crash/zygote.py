@@ -3,7 +3,7 @@
 Reads a JSON object a line: `data`, `told`, `cache`, and either `point` and `number` (end the
 process at that failpoint) or `cut_after` (lose the power after so many file operations); with
 `language`, `builds` and `instance_calls` the conversation with a guest in it is run instead, with
-`poison` that about a message which is set aside, with `timers` an actor that has some, with
+`poison` that about a message which is set aside, with `families` a parent with children, with `timers` an actor that has some, with
 `lives` actors that are paused and restarted, with `waiting` some that wait without a thread, with
 `names` some that are reached by a name which passes on; `native` names a way in which a guest kills
 the process, over a node with all that it has. Writes a JSON object a line: the child's exit `code`,
@@ -19,7 +19,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.crash import languages, lives, names, native, poison, timers, waiting
+from tests.crash import families, languages, lives, names, native, poison, timers, waiting
 from tests.crash.scenario import Told, play
 from tests.runtime.actors import guest
 from theater import limits
@@ -77,6 +77,8 @@ def _run(order: dict[str, object]) -> int:
         waiting.play(node, told)
     elif "names" in order:
         names.play(node, told)
+    elif "families" in order:
+        families.play(node, told)
     elif "timers" in order:
         timers.play(node, told)
     else:
@@ -86,7 +88,7 @@ def _run(order: dict[str, object]) -> int:
 
 
 def main() -> None:
-    for name in ("counter", "relay", "ending", "alarm", "defer", "obey"):
+    for name in ("counter", "parent", "relay", "ending", "alarm", "defer", "obey"):
         guest(name)
     for line in sys.stdin:
         order = json.loads(line)

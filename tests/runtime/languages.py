@@ -16,7 +16,7 @@ from theater.manifest.model import Manifest
 
 HANDLERS = "".join(
     f'[[handler]]\ntype = "{name}"\n'
-    for name in ("message-server", "store", "scheduler", "context", "registry")
+    for name in ("message-server", "store", "scheduler", "context", "registry", "supervisor")
 )
 
 

@@ -67,6 +67,15 @@ export class Actor {
   /** A channel was closed, by either side. */
   onChannelClose(_channel) {}
 
+  /** A child failed; its restart does not wait for this. */
+  onChildError(_child, _error) {}
+
+  /** A child ended by itself, with this result. */
+  onChildExit(_child, _result) {}
+
+  /** A child was stopped by somebody other than this actor. */
+  onChildStopped(_child) {}
+
   /** The fields of a state of an older `version`, brought to this one. */
   static migrate(_fields, version) {
     throw new BadState(

@@ -21,6 +21,7 @@ export function bind(module) {
       actor: guardedAll(module.actor),
       messageServerClient: guardedAll(module.messageServerClient ?? {}),
       schedulerClient: guardedAll(module.schedulerClient ?? {}),
+      supervisorHandlers: guardedAll(module.supervisorHandlers ?? {}),
     };
   }
   return exportsOf(classOf(module.default));
@@ -83,6 +84,19 @@ function exportsOf(kind) {
         const message = decode(body, kind.codec);
         return on(state, (actor) => actor.onTimer(timer, message));
       }),
+    },
+    supervisorHandlers: {
+      handleChildError: guarded((state, [child, error]) => {
+        const text = error.data ? fromUtf8(error.data) : "";
+        return on(state, (actor) => actor.onChildError(child, { kind: error.errorType, text }));
+      }),
+      handleChildExit: guarded((state, [child, body]) => {
+        const result = body ? decode(body, kind.codec) : null;
+        return on(state, (actor) => actor.onChildExit(child, result));
+      }),
+      handleChildExternalStop: guarded((state, [child]) =>
+        on(state, (actor) => actor.onChildStopped(child)),
+      ),
     },
   };
 }

@@ -38,6 +38,12 @@ export class Actor {
   onChannelMessage(channel: Channel, message: any): void | Promise<void>;
   /** A channel was closed, by either side. */
   onChannelClose(channel: Channel): void | Promise<void>;
+  /** A child failed; its restart does not wait for this. */
+  onChildError(child: string, error: children.ChildError): void | Promise<void>;
+  /** A child ended by itself, with this result. */
+  onChildExit(child: string, result: any): void | Promise<void>;
+  /** A child was stopped by somebody other than this actor. */
+  onChildStopped(child: string): void | Promise<void>;
 }
 
 /** Return it from `onRequest` to answer later: keep `this.requestId` and `respond` to it. */
@@ -146,6 +152,41 @@ export namespace timers {
   function cancel(timer: string): void;
   /** The ids of the actor's timers, in the order in which they were set. */
   function pending(): string[];
+}
+
+/** Children of this actor. The manifest needs `supervisor`; every function throws HostError. */
+export namespace children {
+  interface ChildError {
+    /** As the WIT names it: `internal`, `operation-timeout` and so on. */
+    readonly kind: string;
+    readonly text: string;
+  }
+  interface ChildEvent {
+    readonly hash: Uint8Array;
+    /** Null for the first event of a chain. */
+    readonly parent: Uint8Array | null;
+    readonly type: string;
+    readonly data: Uint8Array;
+    /** Milliseconds since the Unix epoch. */
+    readonly timestampMs: number;
+  }
+  /** Start a child and wait until its `init` has succeeded; `state` replaces the manifest's. Returns its id. */
+  function spawn(manifest: string, state?: unknown): string;
+  /** Start a child from a state, or from what the last ended child of this manifest left. Returns its id. */
+  function resume(manifest: string, state?: unknown): string;
+  /** The ids of the living children, in the order in which they were started. */
+  function living(): string[];
+  /** Stop a child, after everything below it. */
+  function stop(child: string): void;
+  /** Start a child again under the same id, from its initial state. */
+  function restart(child: string): void;
+  /** The state of a child, also of one that has ended; null if it has none. */
+  function state(child: string): Uint8Array | null;
+  function status(
+    child: string,
+  ): "starting" | "running" | "paused" | "stopping" | "stopped" | "failed";
+  /** The events of a child's chain, oldest first. */
+  function events(child: string): ChildEvent[];
 }
 
 /** Names that stand for an actor's id. The manifest needs `registry`. */

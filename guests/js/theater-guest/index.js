@@ -5,6 +5,7 @@
 // does not grant is missed at use, not at import.
 
 export { Actor } from "./actor.js";
+export * as children from "./children.js";
 export * as context from "./context.js";
 export { HostError, NotGranted, Rejected } from "./errors.js";
 export * as http from "./http.js";

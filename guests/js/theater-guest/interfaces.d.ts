@@ -49,6 +49,29 @@ declare module "theater:agent/registry@0.1.0" {
   export function whereis(name: string): string | null | undefined;
 }
 
+declare module "theater:simple/supervisor" {
+  export interface ChainEvent {
+    hash: Uint8Array;
+    parentHash?: Uint8Array | null;
+    eventType: string;
+    data: Uint8Array;
+    timestamp: number | bigint;
+    description?: string | null;
+  }
+  export function spawn(manifest: string, initBytes: Uint8Array | null | undefined): string;
+  export function resume(manifest: string, initState: Uint8Array | null | undefined): string;
+  export function listChildren(): string[];
+  export function stopChild(childId: string): void;
+  export function restartChild(childId: string): void;
+  export function getChildState(childId: string): Uint8Array | null | undefined;
+  export function getChildEvents(childId: string): ChainEvent[];
+}
+
+declare module "theater:agent/supervision@0.1.0" {
+  export type Status = "starting" | "running" | "paused" | "stopping" | "stopped" | "failed";
+  export function childStatus(childId: string): Status;
+}
+
 declare module "theater:simple/message-server-host" {
   export function send(actorId: string, msg: Uint8Array): void;
   export function request(actorId: string, msg: Uint8Array): Uint8Array;

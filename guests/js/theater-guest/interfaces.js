@@ -35,6 +35,8 @@ export const context = of("context", "context", "theater:agent");
 export const messageServerHost = of("message-server-host", "message-server");
 export const scheduler = of("scheduler", "scheduler", "theater:agent");
 export const registry = of("registry", "registry", "theater:agent");
+export const supervisor = of("supervisor", "supervisor");
+export const supervision = of("supervision", "supervisor", "theater:agent");
 export const store = of("store", "store");
 export const httpClient = of("http-client", "http-client");
 

@@ -6,7 +6,7 @@ tuples and options of the WIT interfaces; whoever wants them has `wit_world.impo
 not grant is missed at use, not at import.
 """
 
-from theater_guest import context, names, timers
+from theater_guest import children, context, names, timers
 from theater_guest.actor import Actor
 from theater_guest.errors import HostError, NotGranted, Rejected
 from theater_guest.messages import (
@@ -38,6 +38,7 @@ __all__ = [
     "Rejected",
     "Store",
     "cancel",
+    "children",
     "context",
     "log",
     "names",

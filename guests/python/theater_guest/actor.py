@@ -12,6 +12,7 @@ import inspect
 from typing import Any, ClassVar, TypeVar
 
 from theater_guest import context, shapes
+from theater_guest.children import ChildError
 from theater_guest.errors import BadState
 from theater_guest.messages import Accept, Channel, Codec, InForce, Refuse
 
@@ -75,6 +76,15 @@ class Actor:
 
     def on_channel_close(self, channel: Channel) -> None:
         """A channel was closed, by either side."""
+
+    def on_child_error(self, child: str, error: ChildError) -> None:
+        """A child failed; its restart does not wait for this."""
+
+    def on_child_exit(self, child: str, result: Any) -> None:
+        """A child ended by itself, with this result."""
+
+    def on_child_stopped(self, child: str) -> None:
+        """A child was stopped by somebody other than this actor."""
 
     @classmethod
     def migrate(

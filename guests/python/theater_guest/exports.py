@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from theater_guest import interfaces, loading, shapes, traces
 from theater_guest.actor import Actor, StateOf
+from theater_guest.children import ChildError
 from theater_guest.errors import BadMessage, Rejected
 from theater_guest.loading import LateImport
 from theater_guest.messages import Accept, Channel, Deferred, InForce, Refuse, decode, encode
@@ -53,6 +54,7 @@ class Exports:
                 ("on_timer", 2),
                 ("on_channel_open", 2),
                 ("on_channel_message", 2),
+                ("on_child_exit", 2),
             )
         }
         InForce.codec = kind.codec
@@ -120,6 +122,30 @@ class Exports:
         def run() -> tuple[State]:
             actor = self.state.load(state)
             actor.on_channel_close(Channel(params[0]))
+            return (self._kept(actor, state),)
+
+        return guarded(run)
+
+    def child_error(self, state: State, params: tuple[str, Any]) -> tuple[State]:
+        kind = params[1].error_type.name.lower().replace("_", "-")
+        text = (params[1].data or b"").decode(errors="replace")
+        return self._told(state, lambda on: on.on_child_error(params[0], ChildError(kind, text)))
+
+    def child_exit(self, state: State, params: tuple[str, bytes | None]) -> tuple[State]:
+        def tell(actor: Actor) -> None:
+            body = params[1]
+            result = None if body is None else self._readers["on_child_exit"](body)
+            actor.on_child_exit(params[0], result)
+
+        return self._told(state, tell)
+
+    def child_stopped(self, state: State, params: tuple[str]) -> tuple[State]:
+        return self._told(state, lambda actor: actor.on_child_stopped(params[0]))
+
+    def _told(self, state: State, tell: Callable[[Actor], None]) -> tuple[State]:
+        def run() -> tuple[State]:
+            actor = self.state.load(state)
+            tell(actor)
             return (self._kept(actor, state),)
 
         return guarded(run)
@@ -207,4 +233,15 @@ def _classes(exports: Exports) -> dict[str, type]:
         "Actor": delegating("Actor", "init"),
         "MessageServerClient": delegating("MessageServerClient", *messages),
         "SchedulerClient": delegating("SchedulerClient", *timers),
+        "SupervisorHandlers": type(
+            "SupervisorHandlers",
+            (),
+            {
+                "handle_child_error": lambda _, state, params: exports.child_error(state, params),
+                "handle_child_exit": lambda _, state, params: exports.child_exit(state, params),
+                "handle_child_external_stop": (
+                    lambda _, state, params: exports.child_stopped(state, params)
+                ),
+            },
+        ),
     }

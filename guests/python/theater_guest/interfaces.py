@@ -56,6 +56,35 @@ class Registry(Protocol):
     def whereis(self, name: str) -> str | None: ...
 
 
+class ChainEvent(Protocol):
+    """`theater:simple/types.chain-event`."""
+
+    hash: bytes
+    parent_hash: bytes | None
+    event_type: str
+    data: bytes
+    timestamp: int
+    description: str | None
+
+
+class Supervisor(Protocol):
+    """`theater:simple/supervisor`."""
+
+    def spawn(self, manifest: str, init_bytes: bytes | None) -> str: ...
+    def resume(self, manifest: str, init_state: bytes | None) -> str: ...
+    def list_children(self) -> list[str]: ...
+    def stop_child(self, child_id: str) -> None: ...
+    def restart_child(self, child_id: str) -> None: ...
+    def get_child_state(self, child_id: str) -> bytes | None: ...
+    def get_child_events(self, child_id: str) -> list[ChainEvent]: ...
+
+
+class Supervision(Protocol):
+    """`theater:agent/supervision`."""
+
+    def child_status(self, child_id: str) -> Any: ...
+
+
 class MessageServerHost(Protocol):
     """`theater:simple/message-server-host`."""
 
@@ -169,6 +198,8 @@ context = cast(Context, _interface("context", "context", "theater:agent"))
 message_server_host = cast(MessageServerHost, _interface("message-server-host", "message-server"))
 scheduler = cast(Scheduler, _interface("scheduler", "scheduler", "theater:agent"))
 registry = cast(Registry, _interface("registry", "registry", "theater:agent"))
+supervisor = cast(Supervisor, _interface("supervisor", "supervisor"))
+supervision = cast(Supervision, _interface("supervision", "supervisor", "theater:agent"))
 store = cast(StoreInterface, _interface("store", "store"))
 http_client = cast(HttpClient, _interface("http-client", "http-client"))
 http_types = cast(HttpTypes, _interface("http-types", "http-client"))

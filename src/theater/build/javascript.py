@@ -112,7 +112,8 @@ def entry_module(entry: Path) -> str:
         f'import "{SDK}/polyfills";\n'
         f'import {{ bind }} from "{SDK}/entry";\n'
         f"import * as module from {json.dumps(str(entry))};\n"
-        "export const { actor, messageServerClient, schedulerClient } = bind(module);\n"
+        "export const { actor, messageServerClient, schedulerClient, supervisorHandlers } = "
+        "bind(module);\n"
     )
 
 

@@ -97,9 +97,9 @@ class AsyncClient:
         )
         return await self._call(calls.start(wanted, key))
 
-    async def actors(self, *, ended: bool = False) -> list[ActorView]:
-        """Return the living actors; with `ended` the others too."""
-        return (await self._call(calls.actors(ended))).actors
+    async def actors(self, *, ended: bool = False, parent: str | None = None) -> list[ActorView]:
+        """Return the living actors, or the children of `parent`; with `ended` the others too."""
+        return (await self._call(calls.actors(ended, parent))).actors
 
     async def actor(self, actor: str) -> ActorView:
         """Return one actor."""

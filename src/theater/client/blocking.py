@@ -103,9 +103,9 @@ class Client:
         )
         return self._call(calls.start(wanted, key))
 
-    def actors(self, *, ended: bool = False) -> list[ActorView]:
-        """Return the living actors; with `ended` the others too."""
-        return self._call(calls.actors(ended)).actors
+    def actors(self, *, ended: bool = False, parent: str | None = None) -> list[ActorView]:
+        """Return the living actors, or the children of `parent`; with `ended` the others too."""
+        return self._call(calls.actors(ended, parent)).actors
 
     def actor(self, actor: str) -> ActorView:
         """Return one actor."""

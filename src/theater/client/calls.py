@@ -119,8 +119,9 @@ def put_component(sha256: str, wasm: bytes) -> Call[ComponentReceipt]:
     )
 
 
-def actors(ended: bool) -> Call[ActorList]:
-    return _get(f"{API}/actors{_query(ended='true' if ended else None)}", ActorList)
+def actors(ended: bool, parent: str | None = None) -> Call[ActorList]:
+    query = _query(ended="true" if ended else None, parent=parent)
+    return _get(f"{API}/actors{query}", ActorList)
 
 
 def actor(text: str) -> Call[ActorView]:

@@ -21,7 +21,7 @@ from theater.journal.port import Journal
 from theater.journal.records import ActorRow
 from theater.manifest import parse
 from theater.manifest.model import Limits
-from theater.runtime import opening
+from theater.runtime import opening, states
 from theater.runtime.feed import Feed
 from theater.runtime.histories import Histories
 from theater.runtime.import_facts import KeptChain
@@ -92,10 +92,22 @@ class Inspection:
             )
         return chosen[0][0]
 
-    def list(self, *, ended: bool = False) -> list[ActorInfo]:
+    def _children(self, parent: str, ended: bool) -> list[ActorInfo]:
+        found: list[ActorInfo] = []
+        before: int | None = None
+        while rows := self.journal.children(parent, before=before, limit=1000):
+            found.extend(self._of_row(row) for row in rows)
+            before = rows[-1].number
+        self._settle()
+        return [info for info in reversed(found) if ended or not states.ended(info.status)]
+
+    def list(self, *, ended: bool = False, parent: str | None = None) -> list[ActorInfo]:
         """The actors that live, in the order in which they were started; with `ended` all, and behind
-        them those whose chains were imported.
+        them those whose chains were imported. With a `parent`'s id only its children.
         """
+        if parent is not None:
+            self._row(parent)
+            return self._children(parent, ended)
         if not ended:
             actors = sorted(self._router.actors.values(), key=lambda actor: actor.number)
             told = [of_actor(actor) for actor in actors]

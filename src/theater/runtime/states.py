@@ -111,7 +111,7 @@ def after(status: ActorStatus, move: Move, by: By) -> ActorStatus:
     return found
 
 
-def ended(status: ActorStatus) -> bool:
+def ended(status: str) -> bool:
     """Whether an actor in that state does nothing more, unless it is restarted."""
     return status in ("stopped", "failed")
 

@@ -203,8 +203,10 @@ class Dispatch:
                 code="wait.timed_out",
             ) from None
 
-    async def actors(self, *, ended: bool) -> list[ActorView]:
-        return [actor_view(info) for info in await self._read(lambda: self._node.list(ended=ended))]
+    async def actors(self, *, ended: bool, parent: str | None) -> list[ActorView]:
+        above = None if parent is None else await self.actor_id(parent)
+        found = await self._read(lambda: self._node.list(ended=ended, parent=above))
+        return [actor_view(info) for info in found]
 
     async def actor(self, actor: str) -> ActorView:
         found = await self.actor_id(actor)

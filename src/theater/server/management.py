@@ -60,9 +60,11 @@ async def start(exchange: Exchange, dispatch: Dispatch) -> None:
 
 
 async def actors(exchange: Exchange, dispatch: Dispatch) -> None:
-    """All living actors; with `ended=true` the others too."""
-    ended = flag_of(exchange.query("ended").get("ended", "false"), "ended")
-    await exchange.answer_json(ActorList(actors=await dispatch.actors(ended=ended)))
+    """All living actors, or the children of `parent`; with `ended=true` the others too."""
+    query = exchange.query("ended", "parent")
+    ended = flag_of(query.get("ended", "false"), "ended")
+    found = await dispatch.actors(ended=ended, parent=query.get("parent"))
+    await exchange.answer_json(ActorList(actors=found))
 
 
 async def actor(exchange: Exchange, dispatch: Dispatch) -> None:

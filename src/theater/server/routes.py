@@ -105,7 +105,7 @@ ROUTES: Final = (
         management.actors,
         "All living actors",
         {200: _json(ActorList)},
-        query={"ended": "true: those that ended too"},
+        query={"ended": "true: those that ended too", "parent": "only the children of this actor"},
     ),
     Route(
         "POST",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -19,13 +20,19 @@ from theater.cli.output import (
     write_bytes,
 )
 from theater.cli.plain import printable
+from theater.protocol.actors import ActorView
+
+CHILDREN_SHOWN = 20
 
 
 @command(examples=["theater list", "theater list --all", "theater list --json | jq '.[].id'"])
 @click.option("--all", "ended", is_flag=True, help="Those that ended too, and imported chains.")
+@click.option("--tree", is_flag=True, help="Children below their parents.")
 @on_server
 @as_json("the actors")
-def list_(ended: bool, address: str | None, data_dir: Path | None, as_json: bool) -> None:
+def list_(
+    ended: bool, tree: bool, address: str | None, data_dir: Path | None, as_json: bool
+) -> None:
     """List the actors that live; with --all also those that ended."""
     with connect(address, data_dir) as client:
         actors = client.actors(ended=ended)
@@ -35,20 +42,42 @@ def list_(ended: bool, address: str | None, data_dir: Path | None, as_json: bool
     if not actors:
         say("There are no actors; `theater start MANIFEST` starts one.")
         return
+    shown = in_tree(actors) if tree else [(actor, 0) for actor in actors]
+    # Most nodes have no children; in a tree they stand below their parents.
+    heads = ["PARENT"] if not tree and any(actor.parent for actor in actors) else []
     table(
-        ("ID", "NAME", "STATUS", "EVENTS", "WAITING", "STARTED"),
+        ("ID", "NAME", "STATUS", "EVENTS", "WAITING", "STARTED", *heads),
         (
             (
                 actor.id,
-                printable(actor.name),
+                "  " * depth + printable(actor.name),
                 status_text(actor.status),
                 str(actor.events),
                 str(actor.mailbox),
                 time_text(actor.started_at),
+                *(actor.parent or "" for _ in heads),
             )
-            for actor in actors
+            for actor, depth in shown
         ),
     )
+
+
+def in_tree(actors: Sequence[ActorView]) -> list[tuple[ActorView, int]]:
+    """Return the actors in their order, each behind its parent, with how deep it stands below.
+
+    One whose parent is not among them stands at the top.
+    """
+    here = {actor.id for actor in actors}
+    below: dict[str | None, list[ActorView]] = {}
+    for actor in actors:
+        below.setdefault(actor.parent if actor.parent in here else None, []).append(actor)
+    shown: list[tuple[ActorView, int]] = []
+    left = [(actor, 0) for actor in reversed(below.get(None, []))]
+    while left:
+        actor, depth = left.pop()
+        shown.append((actor, depth))
+        left.extend((child, depth + 1) for child in reversed(below.get(actor.id, [])))
+    return shown
 
 
 @command(examples=["theater inspect counter", "theater inspect 7f3a --json"])
@@ -59,6 +88,7 @@ def inspect(actor: str, address: str | None, data_dir: Path | None, as_json: boo
     """Show everything about an actor."""
     with connect(address, data_dir) as client:
         found = client.actor(actor)
+        children = [] if as_json else client.actors(parent=found.id)
     if as_json:
         print_json(found)
         return
@@ -67,6 +97,7 @@ def inspect(actor: str, address: str | None, data_dir: Path | None, as_json: boo
         ("name", printable(found.name)),
         ("status", status_text(found.status)),
         ("parent", found.parent or "none: it was started from outside"),
+        *(("child", f"{child.id} {printable(child.name)}") for child in children[:CHILDREN_SHOWN]),
         ("manifest", printable(found.manifest_path)),
         ("component", found.component),
         ("started", f"{time_text(found.started_at)} UTC"),
@@ -74,6 +105,8 @@ def inspect(actor: str, address: str | None, data_dir: Path | None, as_json: boo
         ("head", found.head),
         ("waiting", f"{found.mailbox} messages"),
     ]
+    if len(children) > CHILDREN_SHOWN:
+        rows.append(("children", f"{len(children)}; `theater list --tree` shows every one"))
     if found.outcome is not None:
         told = found.outcome.text
         shown = f"{len(found.outcome.body)} bytes" if told is None else printable(told)
