@@ -31,6 +31,7 @@ from theater.journal.records import (
     Answer,
     Append,
     Message,
+    Planned,
     SetActor,
     Step,
 )
@@ -116,8 +117,10 @@ class Actor:
         "outcome",
         "outstanding",
         "parent",
+        "planned",
         "program",
         "reason",
+        "rests",
         "running",
         "scheduled",
         "shutdown",
@@ -125,6 +128,7 @@ class Actor:
         "status",
         "stop_requested",
         "stopped_by",
+        "turn",
     )
 
     def __init__(
@@ -179,6 +183,12 @@ class Actor:
         """Who had it stop."""
         self.orders: tuple[Order, ...] = ()
         """What operators ordered and is to be carried out between calls; the mailbox's lock guards it."""
+        self.planned: Planned | None = None
+        """What its supervisor has decided for it: until it is done, no other call begins."""
+        self.turn = False
+        """Whether what is planned is to be done now."""
+        self.rests = False
+        """Whether it waits for its turn and has no call in hand."""
         self._journal = journal
         self._clock = clock
         self._blocking = blocking
@@ -344,6 +354,18 @@ class Actor:
         with self.mailbox.lock:
             left, self.orders = self.orders, ()
             return left
+
+    def plan(self, planned: Planned | None) -> None:
+        """Have something done by whoever has claimed the actor, when it is its turn; None: nothing."""
+        # An `init` that was called for already needs no turn: nobody waits for whoever begins anew.
+        self.turn = planned is not None and planned.step == "init"
+        self.rests = False
+        self.planned = planned
+
+    @property
+    def held(self) -> bool:
+        """Whether the actor waits for its turn in what its supervisor planned, and takes no message."""
+        return self.planned is not None and not self.turn
 
     def passivate(self) -> None:
         """Give up what can be loaded again. Only for whoever has claimed the actor."""

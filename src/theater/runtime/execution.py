@@ -49,7 +49,7 @@ from theater.runtime.ending import (
     is_request,
     settle_as,
 )
-from theater.runtime.fate import Ending, Fate, counted, decide, fails_actor, is_failure
+from theater.runtime.fate import Ending, Fate, counted, decide, fails_actor
 from theater.runtime.inline import Moved
 from theater.runtime.instances import drop_instance
 from theater.runtime.kinds import INIT
@@ -58,6 +58,8 @@ from theater.runtime.reports import SILENCE, of_failure
 from theater.runtime.services import Services
 from theater.runtime.session import CallPlace, Session
 from theater.runtime.states import By, Move
+from theater.runtime.supervision.decision import End, Exit
+from theater.runtime.supervision.judging import Judgement
 from theater.runtime.waiting import WaitingCall, thread_left
 from theater.runtime.waits import Asking
 
@@ -176,7 +178,7 @@ class Execution(WaitingCall):
             if (
                 self.killed
                 or actor.stop_requested in ("overdue", "force")
-                or (actor.orders and self.gives_way())
+                or ((actor.orders or actor.held) and self.gives_way())
             ):
                 self.kill(self.killed or "killed")
             outcome = live.instance.call(
@@ -235,37 +237,38 @@ class Execution(WaitingCall):
         data = shapes.result(salt(), function, as_part(outcome.rest_cbor, salt, before), state_ref)
         answer = answer_of(message, outcome)
         fate = decide(Ending(None, 0, answered=answer is not None or not is_request(message)))
-        if message is None or answer is None:
-            after: tuple[Step, ...] = ()
-            if message is not None:
-                after = (Settle(message.id, "done" if fate is Fate.DONE else "outstanding"),)
-            _, self._number = actor.record(
-                shapes.WASM_RESULT,
-                data,
-                after,
-                before=before,
-                state=state_ref,
-                call=None,
-                move=Move.STARTED if function == INIT else None,
-                by=By.ACTOR,
-            )
-            if message is not None and fate is Fate.OUTSTANDING:
-                actor.outstanding[message.id] = message
+        with self._services.supervisors.going_on(actor, before, began=function == INIT):
+            if message is None or answer is None:
+                after: tuple[Step, ...] = ()
+                if message is not None:
+                    after = (Settle(message.id, "done" if fate is Fate.DONE else "outstanding"),)
+                _, self._number = actor.record(
+                    shapes.WASM_RESULT,
+                    data,
+                    after,
+                    before=before,
+                    state=state_ref,
+                    call=None,
+                    move=Move.STARTED if function == INIT else None,
+                    by=By.ACTOR,
+                )
+                if message is not None and fate is Fate.OUTSTANDING:
+                    actor.outstanding[message.id] = message
+                actor.remember_state(state_ref, state)
+                return CallEnd(function, fate, None, "", self._number)
+
+            def record(
+                build: Callable[[Place | None], Sequence[Step]],
+            ) -> tuple[Place, int]:
+                event, number = actor.record(
+                    shapes.WASM_RESULT, data, build, before=before, state=state_ref, call=None
+                )
+                self._number = number
+                return (event.seq, event.hash), number
+
+            self._services.router.conclude(message, answer, record, first_of(message, outcome))
             actor.remember_state(state_ref, state)
             return CallEnd(function, fate, None, "", self._number)
-
-        def record(
-            build: Callable[[Place | None], Sequence[Step]],
-        ) -> tuple[Place, int]:
-            event, number = actor.record(
-                shapes.WASM_RESULT, data, build, before=before, state=state_ref, call=None
-            )
-            self._number = number
-            return (event.seq, event.hash), number
-
-        self._services.router.conclude(message, answer, record, first_of(message, outcome))
-        actor.remember_state(state_ref, state)
-        return CallEnd(function, fate, None, "", self._number)
 
     def _end_badly(self, outcome: GuestError | Ended, function: str) -> CallEnd:
         actor, message, services = self.actor, self.message, self._services
@@ -296,18 +299,28 @@ class Execution(WaitingCall):
             errors_fail=actor.manifest.errors is Errors.FAIL,
             poison=actor.manifest.poison,
         )
-        fate = decide(ending)
         self._fails = self._fails or (message is not None and fails_actor(ending))
         before = self._closing()
-        notes, fails = self._notes(kind, text, fate, function)
         left = ExitStack()
+        judged = None
+        if self._is_failure(ending, function):
+            aside = message is not None and decide(ending) is Fate.ASIDE
+            end = End(actor.id, Exit.FAILURE, None if message is None else message.id, aside)
+            judged = left.enter_context(
+                services.supervisors.judging(actor, end, kind, before, ran=function != INIT)
+            )
+            ending = replace(ending, ends=not judged.goes_on)
+        elif kind == "error":
+            left.enter_context(services.supervisors.going_on(actor, before))
+        fate = decide(ending)
+        notes, fails = self._notes(kind, text, fate, function, judged)
         if fails:
             before.extend(left.enter_context(leaving(services, actor)))
         elif self._waits:
             before.extend(left.enter_context(self._unclaimed()))
         reason = text if kind == "error" else ending_text(kind, code)
         report = SILENCE
-        if fails or is_failure(fate, kind):
+        if fails or judged is not None:
             report = of_failure(services, actor, kind, reason, init=function == INIT)
             actor.reason = reason
         before.extend(report.steps)
@@ -326,6 +339,7 @@ class Execution(WaitingCall):
                 notes=notes,
                 call=None,
                 move=Move.FAIL if fails else None,
+                by=By.NODE if judged is None else By.SUPERVISOR,
                 outcome=Answer(False, clipped(text.encode())) if fails else None,
             )
             self._number = number
@@ -346,8 +360,23 @@ class Execution(WaitingCall):
             drop_instance(actor)
         return CallEnd(function, fate, kind, text, self._number, fails)
 
+    def _is_failure(self, ending: Ending, function: str) -> bool:
+        """Whether the actor's supervisor decides what comes of a bad end.
+
+        It does not where the actor ends anyway, where it never ran, where it was killed for somebody
+        else's sake, and where what it recorded, or the runtime itself, can't be relied on any more.
+        """
+        kind = ending.kind
+        if ending.ends or self._fails or kind == "diverged":
+            return False
+        if function == INIT:
+            return self.actor.planned is not None
+        if kind == "error":
+            return ending.errors_fail
+        return kind is not None and (counted(kind) or self._poisoned)
+
     def _notes(
-        self, kind: str, text: str, fate: Fate, function: str
+        self, kind: str, text: str, fate: Fate, function: str, judged: Judgement | None
     ) -> tuple[list[tuple[str, bytes]], bool]:
         """The notes that follow a bad end in its record, and whether the actor has failed with it."""
         salt, message = self._services.salt, self.message
@@ -355,11 +384,16 @@ class Execution(WaitingCall):
         if fate is Fate.ASIDE and message is not None:
             aside = shapes.note(salt(), "node", kind, {"message": message.id})
             notes.append((shapes.MESSAGE_ASIDE, aside))
-        if function == INIT or kind == "diverged" or self._fails:
-            notes.append((shapes.ACTOR_FAIL, shapes.note(salt(), "node", text[:1000])))
+        if judged is None:
+            if function == INIT or kind == "diverged" or self._fails:
+                notes.append((shapes.ACTOR_FAIL, shapes.note(salt(), "node", text[:1000])))
+                return notes, True
+        elif not judged.goes_on:
+            why = judged.why or text[:1000]
+            notes.append((shapes.ACTOR_FAIL, shapes.note(salt(), "supervisor", why)))
             return notes, True
-        if is_failure(fate, kind):
-            # A failure: the actor goes on with its last state, in a new instance.
+        elif judged.at_once:
+            # The actor goes on with its last state, in a new instance.
             notes.append((shapes.ACTOR_RESTART, shapes.note(salt(), "supervisor", kind)))
         return notes, False
 

@@ -88,8 +88,3 @@ def fails_actor(ending: Ending) -> bool:
 def counted(kind: str) -> bool:
     """Whether a bad end counts against its message: being killed for somebody else's reason doesn't."""
     return kind != "killed"
-
-
-def is_failure(fate: Fate, kind: str) -> bool:
-    """Whether an end is a failure of the actor, of which its supervisor is told."""
-    return fate is Fate.ASIDE or (fate is Fate.AGAIN and counted(kind))

@@ -25,6 +25,11 @@ def leaving(services: Services, actor: Actor, *, stays: bool = False) -> Iterato
     channels = services.router.channels
     by = Closer("actor", actor.id, (actor.tip.seq, actor.tip.hash), told=stays)
     names, left = services.router.names.leaving(actor.id)
-    with channels.closing(channels.of(actor.id), by) as closed:
-        yield [*services.scheduler.take_off(actor.id), *map(ReleaseName, names), *closed]
+    steps: list[Step] = []
+    with (
+        services.supervisors.leaving(actor, steps, ends=not stays),
+        channels.closing(channels.of(actor.id), by) as closed,
+    ):
+        steps.extend(services.scheduler.take_off(actor.id))
+        yield [*steps, *map(ReleaseName, names), *closed]
     left()

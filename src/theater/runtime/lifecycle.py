@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from theater.chain import shapes
 from theater.engine import Ended
@@ -31,6 +31,8 @@ from theater.runtime.recovery import opened_function, take_up
 from theater.runtime.services import Services
 from theater.runtime.session import CallPlace
 from theater.runtime.states import By, Move
+from theater.runtime.supervision.decision import End, Exit
+from theater.runtime.supervision.restarting import begins_anew, restart_ended, restart_planned
 from theater.values import cbor
 
 STREAK: Final = 2
@@ -75,6 +77,8 @@ def _has_more(services: Services, actor: Actor) -> bool:
         return False
     if _takes_children(actor):
         return not services.family.has_children(actor.id)
+    if actor.planned is not None:
+        return actor.turn or not actor.rests
     return bool(actor.orders) or (actor.status == "running" and len(actor.mailbox) > 0)
 
 
@@ -83,14 +87,15 @@ def _takes_children(actor: Actor) -> bool:
     return (
         actor.shutdown
         or actor.stop_requested is not None
-        or (bool(actor.orders) and actor.orders[0].move is Move.RESTART)
+        or begins_anew(actor)
+        or (actor.planned is None and bool(actor.orders) and actor.orders[0].move is Move.RESTART)
     )
 
 
 def _begin_with(
     services: Services, actor: Actor, message: Message, opening: Sequence[Step]
 ) -> None:
-    if actor.stop_requested is None:
+    if actor.stop_requested is None and actor.planned is None:
         _handle(services, actor, message, opening)
     else:
         _keep(services, message, opening)
@@ -101,7 +106,7 @@ def _begin_with(
 def _work(services: Services, actor: Actor, batch: int) -> None:
     if actor.interrupted:
         _after_call(services, actor, take_up(services, actor))
-    elif actor.status == "starting":
+    elif actor.status == "starting" and actor.planned is None:
         _initialise(services, actor)
     streak = 0
     for _ in range(batch):
@@ -111,6 +116,13 @@ def _work(services: Services, actor: Actor, batch: int) -> None:
             return
         if actor.shutdown or actor.stop_requested is not None:
             _stop(services, actor)
+            continue
+        if actor.planned is not None:
+            if not services.supervisors.rests(actor):
+                return
+            if not begins_anew(actor) or services.family.is_clear(actor):
+                _take_turn(services, actor)
+                continue
             return
         if actor.orders:
             carry_out(services, actor)
@@ -255,13 +267,48 @@ def _after_call(services: Services, actor: Actor, end: CallEnd) -> None:
         services.started(actor, end.number)
 
 
+def _take_turn(services: Services, actor: Actor) -> None:
+    """Do what the actor's supervisor has planned for it."""
+    planned = actor.planned
+    if planned is None:
+        return
+    match planned.step:
+        case "restart":
+            restart_planned(services, actor, planned)
+        case "init":
+            _initialise(services, actor)
+        case "fail":
+            _fail(services, actor, planned.why, By.SUPERVISOR)
+        case "stop":
+            raise AssertionError("who is to be stopped is told so, and needs no turn")
+        case _:
+            assert_never(planned.step)
+
+
 def _stop(services: Services, actor: Actor) -> None:
-    if actor.shutdown:
-        _end(services, actor, Move.SHUTDOWN, By.ACTOR, "shutdown", actor.outcome)
-    else:
+    if not actor.shutdown:
         by = actor.stopped_by or By.OPERATOR
         actor.move(Move.STOP, by)
         _end(services, actor, Move.END, by, "stop", None)
+        return
+    exit_ = Exit.NORMAL if actor.stop_requested is None else Exit.STOPPED
+    steps: list[Step] = []
+    with services.supervisors.judging(actor, End(actor.id, exit_), "shutdown", steps) as judged:
+        if judged.goes_on:
+            report = reports.of_end(services, actor, Move.SHUTDOWN, By.ACTOR, actor.outcome)
+            restart_ended(services, actor, judged, [*steps, *report.steps])
+            report.put()
+            return
+        if judged.why is None:
+            number = _record_end(
+                services, actor, Move.SHUTDOWN, By.ACTOR, "shutdown", actor.outcome, steps
+            )
+        else:
+            failure = Answer(False, clipped(judged.why.encode()))
+            number = _record_end(
+                services, actor, Move.FAIL, By.SUPERVISOR, judged.why, failure, steps
+            )
+    _clear(services, actor, number)
 
 
 def fail_actor(services: Services, actor: Actor, text: str) -> None:
@@ -276,25 +323,40 @@ def fail_actor(services: Services, actor: Actor, text: str) -> None:
         function = actor.calling or opened_function(services, actor)
         _after_call(services, actor, execution.end(Ended("host", None, text), function))
     else:
-        failure = Answer(False, clipped(text.encode()))
-        _end(services, actor, Move.FAIL, By.NODE, text, failure)
+        _fail(services, actor, text, By.NODE)
+
+
+def _fail(services: Services, actor: Actor, text: str, by: By) -> None:
+    _end(services, actor, Move.FAIL, by, text, Answer(False, clipped(text.encode())))
 
 
 def _end(
     services: Services, actor: Actor, move: Move, by: By, why: str, outcome: Answer | None
 ) -> None:
+    _clear(services, actor, _record_end(services, actor, move, by, why, outcome))
+
+
+def _record_end(
+    services: Services,
+    actor: Actor,
+    move: Move,
+    by: By,
+    why: str,
+    outcome: Answer | None,
+    steps: Sequence[Step] = (),
+) -> int:
     report = reports.of_end(services, actor, move, by, outcome)
-    with leaving(services, actor) as steps:
+    with leaving(services, actor) as left:
         _, number = actor.record(
             shapes.ACTOR_FAIL if move is Move.FAIL else shapes.ACTOR_STOP,
             shapes.note(services.salt(), by.value, why[:1000]),
-            [*steps, *report.steps],
+            [*steps, *left, *report.steps],
             move=move,
             by=by,
             outcome=outcome,
         )
     report.put()
-    _clear(services, actor, number)
+    return number
 
 
 def _clear(services: Services, actor: Actor, number: int) -> None:

@@ -57,6 +57,7 @@ from theater.runtime.scheduler import Scheduler
 from theater.runtime.services import Services
 from theater.runtime.settings import NodeSettings
 from theater.runtime.starting import digest_of
+from theater.runtime.supervision.supervisors import Supervisors
 from theater.runtime.timers import Timers
 from theater.runtime.tree import Tree
 from theater.runtime.unhandled import UnhandledMessages
@@ -91,6 +92,7 @@ class Node(Unhandling):
         timers = Timers(settings.clock)
         router = Router(journal, dispatcher, settings.clock, timers.after)
         scheduler = Scheduler(journal, router, settings.clock)
+        family = Family(router, timers.after)
         stores = Stores(journal)
         tree = Tree(router, journal, stores)
         handlers = standard_handlers(router, scheduler, tree, stores, settings.secrets)
@@ -112,7 +114,8 @@ class Node(Unhandling):
             self._dispatcher,
             self._black_box,
             scheduler,
-            Family(router, timers.after),
+            family,
+            Supervisors(router, family, settings.clock),
             settings.clock,
             self._random,
             pool.piece,

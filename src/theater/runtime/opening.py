@@ -38,6 +38,7 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
     journal, router = services.journal, services.router
     unreadable = _load_actors(journal, router, restored)
     services.family.restore(list(router.actors.values()), unreadable)
+    services.supervisors.restore(journal.supervision())
     for wait, answer in journal.waits():
         if wait.actor in router.actors:
             router.waits[wait.id] = Wait(answer)
@@ -82,6 +83,7 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
             or (actor.status == "running" and actor.mailbox)
         ):
             router.wake(actor)
+    services.supervisors.resume()
 
 
 def _load_actors(

@@ -9,7 +9,7 @@ either, and is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Literal
 
@@ -108,26 +108,41 @@ def _restart(services: Services, actor: Actor, order: Order) -> int:
 
 
 def record_restart(
-    services: Services, actor: Actor, move: Move, by: By, key: str | None, initial: Ref | None
+    services: Services,
+    actor: Actor,
+    move: Move,
+    by: By,
+    key: str | None,
+    initial: Ref | None,
+    *,
+    why: str | None = None,
+    steps: Sequence[Step] = (),
 ) -> int:
     """Record a restart of an actor that this thread has claimed; returns the record's number.
 
-    `initial` is the state that a restart which does not keep the last one begins with.
+    `initial` is the state that a restart which does not keep the last one begins with. `why` is the
+    move itself if nobody says more. `steps` belong into the same record.
     """
     fields: dict[str, object] = {}
     state = actor.tip.state
-    if move is Move.RESTART:
+    if move is not Move.RENEW:
         state = initial
         fields["state"] = None if initial is None else [*initial]
-    before: list[Step] = [SetActor(actor.id, shutdown=False)]
+    before: list[Step] = [SetActor(actor.id, shutdown=False), *steps]
     if key is not None:
         before.append(OpenKey(key, restart_of(actor.id), services.clock.wall_us()))
-    data = shapes.note(services.salt(), by.value, move.value, fields)
+    data = shapes.note(services.salt(), by.value, why or move.value, fields)
     with ExitStack() as left:
-        if move is Move.RESTART:
+        if move is not Move.RENEW:
             before.extend(left.enter_context(leaving(services, actor, stays=True)))
         _, number = actor.record(
-            shapes.ACTOR_RESTART, data, before=before, state=state, move=move, by=by
+            shapes.ACTOR_RESTART,
+            data,
+            before=before,
+            state=state,
+            # Who was paused is so until an operator says otherwise.
+            move=None if by is By.SUPERVISOR and move is Move.RENEW else move,
+            by=by,
         )
     # A failed one may have asked to end, in the call that it failed with.
     actor.shutdown, actor.outcome = False, None

@@ -38,9 +38,11 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
     opened = calls.pop()
     assert opened.end is None
     waits = [wait.id for wait, _ in services.journal.waits(actor.id)]
+    # There is no use in running what would be killed.
+    gives_way = actor.held and actor.moved is None and actor.in_hand is not None
     innocent = actor.moved is not None or bool(waits) or _in_an_effect(opened)
     name = name_of(actor, actor.in_hand)
-    poisoned = is_poison(services, actor, name, innocent=innocent)
+    poisoned = is_poison(services, actor, name, innocent=innocent or gives_way)
     execution = Execution(services, actor, actor.in_hand, poisoned=poisoned)
     for wait in waits:
         execution.adopt_wait(wait)
@@ -48,11 +50,12 @@ def take_up(services: Services, actor: Actor) -> CallEnd:
         execution.go_on_from(actor.moved)
     before = services.black_box.enter(name)
     try:
-        outcome = (
-            Ended("killed", None, died(actor))
-            if poisoned
-            else _run_again(services, actor, calls, opened, execution)
-        )
+        if poisoned:
+            outcome: Outcome = Ended("killed", None, died(actor))
+        elif gives_way:
+            outcome = Ended("killed", None, "its supervisor restarts the actor")
+        else:
+            outcome = _run_again(services, actor, calls, opened, execution)
     except (IntegrityError, CodecError) as error:
         # What was recorded can't be read: that won't change. All else is for another try.
         outcome = Ended("diverged", None, error.message, error)

@@ -59,14 +59,14 @@ def of_failure(services: Services, actor: Actor, kind: str, text: str, *, init: 
 
 
 def of_end(services: Services, actor: Actor, move: Move, by: By, outcome: Answer | None) -> Report:
-    """Report the end of a child, unless it was its parent who had it stop."""
+    """Report the end of a child, unless its parent, or its policy, had it stop."""
     if move is Move.FAIL:
         text = "" if outcome is None else outcome.body.decode(errors="replace")
         return of_failure(services, actor, "host", text, init=actor.status == "starting")
     if move is Move.SHUTDOWN:
         result = (outcome.body or None) if outcome is not None else None
         return _report(services, actor, "child-exit", (actor.id, result))
-    if by is By.PARENT:
+    if by is By.PARENT or by is By.SUPERVISOR:
         return SILENCE
     return _report(services, actor, "child-stop", (actor.id,))
 

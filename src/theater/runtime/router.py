@@ -337,7 +337,7 @@ class Router:
             # Only under the lock: whoever had the actor may have ended it just now.
             if receiver.status != "running" or receiver.interrupted or receiver.stop_requested:
                 return False
-            if receiver.orders:
+            if receiver.orders or receiver.planned is not None:
                 return False
             receiver.scheduled = True
             return True

@@ -15,6 +15,7 @@ from theater.runtime.parking import Effects, Later
 from theater.runtime.program import Program
 from theater.runtime.router import Router
 from theater.runtime.scheduler import Scheduler
+from theater.runtime.supervision.supervisors import Supervisors
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Services:
     black_box: BlackBox
     scheduler: Scheduler
     family: Family
+    supervisors: Supervisors
     clock: Clock
     random: Callable[[int], bytes]
     salt: Callable[[], bytes]

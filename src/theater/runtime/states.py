@@ -41,6 +41,8 @@ class Move(Enum):
     """It goes on with its last state, in a new instance."""
     UPDATE = "update"
     """The same, of another component."""
+    RETRY = "restart again"
+    """From its initial state, after the `init` of a restart has failed."""
 
 
 class By(Enum):
@@ -49,6 +51,8 @@ class By(Enum):
     ACTOR = "actor"
     OPERATOR = "operator"
     NODE = "node"
+    SUPERVISOR = "supervisor"
+    """Its parent by its manifest's policy, or the node for what has no parent."""
     PARENT = "parent"
     """Also where a parent that ends, or begins anew, takes its children with it."""
 
@@ -70,7 +74,7 @@ TABLE: Final[Mapping[Move, Rule]] = {
     Move.PAUSE: Rule(frozenset({By.OPERATOR}), {"running": "paused", "paused": "paused"}),
     Move.RESUME: Rule(frozenset({By.OPERATOR}), {"paused": "running", "running": "running"}),
     Move.STOP: Rule(
-        frozenset({By.OPERATOR, By.PARENT}),
+        frozenset({By.OPERATOR, By.PARENT, By.SUPERVISOR}),
         {
             "starting": "stopping",
             "running": "stopping",
@@ -80,14 +84,14 @@ TABLE: Final[Mapping[Move, Rule]] = {
             "failed": "failed",
         },
     ),
-    Move.END: Rule(frozenset({By.OPERATOR, By.PARENT}), {"stopping": "stopped"}),
+    Move.END: Rule(frozenset({By.OPERATOR, By.PARENT, By.SUPERVISOR}), {"stopping": "stopped"}),
     Move.SHUTDOWN: Rule(frozenset({By.ACTOR}), {"running": "stopped", "stopping": "stopped"}),
     Move.FAIL: Rule(
-        frozenset({By.NODE}),
+        frozenset({By.NODE, By.SUPERVISOR}),
         {"starting": "failed", "running": "failed", "paused": "failed", "stopping": "failed"},
     ),
     Move.RESTART: Rule(
-        frozenset({By.OPERATOR, By.PARENT}),
+        frozenset({By.OPERATOR, By.PARENT, By.SUPERVISOR}),
         {"running": "starting", "paused": "starting", "failed": "starting"},
     ),
     Move.RENEW: Rule(
@@ -98,6 +102,7 @@ TABLE: Final[Mapping[Move, Rule]] = {
         frozenset({By.OPERATOR}),
         {"running": "running", "paused": "running", "failed": "running"},
     ),
+    Move.RETRY: Rule(frozenset({By.SUPERVISOR}), {"starting": "starting"}),
 }
 
 

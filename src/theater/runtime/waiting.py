@@ -58,10 +58,12 @@ class WaitingCall:
             cancelled.set()
 
     def gives_way(self) -> bool:
-        """Whether an order of the actor has the call killed. An `init` is never killed for one: its
-        actor would fail with it.
+        """Whether an order of the actor, or its supervisor's plan, has the call killed. An `init` is
+        never killed for one: its actor would fail with it.
         """
-        return self.message is not None and any(order.kills for order in self.actor.orders)
+        return self.message is not None and (
+            self.actor.held or any(order.kills for order in self.actor.orders)
+        )
 
     # Leaving the thread
 
