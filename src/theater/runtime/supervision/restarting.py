@@ -39,7 +39,10 @@ def restart_planned(services: Services, actor: Actor, planned: Planned) -> None:
     initial = recorded_start(actor.history(0), actor.id).state
     move = Move.RETRY if actor.status == "starting" else Move.RESTART
     steps: list[Step] = []
-    with services.supervisors.doing(actor, Planned(actor.id, "init", planned.why), steps):
+    then = Planned(actor.id, "init", planned.why)
+    with services.supervisors.doing(actor, then, steps) as its_turn:
+        if not its_turn:
+            return
         record_restart(
             services, actor, move, By.SUPERVISOR, None, initial, why=planned.why, steps=steps
         )
@@ -50,7 +53,9 @@ def restart_planned(services: Services, actor: Actor, planned: Planned) -> None:
 
 def _renew(services: Services, actor: Actor, planned: Planned) -> None:
     steps: list[Step] = []
-    with services.supervisors.doing(actor, None, steps):
+    with services.supervisors.doing(actor, None, steps) as its_turn:
+        if not its_turn:
+            return
         _record_renewal(services, actor, planned.why, steps)
     drop_instance(actor)
 

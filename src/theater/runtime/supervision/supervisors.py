@@ -69,7 +69,7 @@ class Supervisors:
 
     def going_on(
         self, actor: Actor, steps: list[Step], *, began: bool = False
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[object]:
         """The actor has handled a message, or, `began`, its `init` has returned.
 
         In the record that is made before the context is left.
@@ -91,12 +91,16 @@ class Supervisors:
                 yield
 
     @contextmanager
-    def doing(self, actor: Actor, then: Planned | None, steps: list[Step]) -> Iterator[None]:
+    def doing(self, actor: Actor, then: Planned | None, steps: list[Step]) -> Iterator[bool]:
         """What was planned for an actor is done, and then, if anything, comes this.
 
-        In the record that is made before the context is left.
+        In the record that is made before the context is left. False, and no record is to be made, if
+        it is not its turn any more: somebody has failed who comes before it.
         """
         with self._lock:
+            if not actor.turn:
+                yield False
+                return
             key = key_of(actor)
             kept = self._kept.get(key, NOTHING)
             plan = tuple(
@@ -105,7 +109,7 @@ class Supervisors:
                 if each.actor != actor.id or then is not None
             )
             with self._changing({key: Kept(kept.window, tuple(filter(None, plan)))}, steps):
-                yield
+                yield True
 
     def leaving(
         self, actor: Actor, steps: list[Step], *, ends: bool
@@ -246,15 +250,17 @@ class Supervisors:
                 if (actor := self._router.actors.get(each.actor)) is not None and not actor.ended
             ]
             for each, actor in reversed(living):
-                if each.step == "stop":
-                    self._family.stop(actor, By.SUPERVISOR)
-                    return
-                if not (actor.turn or actor.rests):
-                    self._hold(actor)
+                if each.step == "stop" or not (actor.turn or actor.rests):
+                    _revoke_turns(living)
+                    if each.step == "stop":
+                        self._family.stop(actor, By.SUPERVISOR)
+                    else:
+                        self._hold(actor)
                     return
             supervisor = self._router.actors.get(key)
             if not living or _waits_for(supervisor, living[0][0]):
                 return
+            _revoke_turns(living[1:])
             step, first = living[0]
             below = self._kept.get(first.id, NOTHING).plan
             if step.step == "fail" and any(each.step == "fail" for each in below):
@@ -287,6 +293,12 @@ class Supervisors:
 def key_of(actor: Actor) -> str:
     """Return the key under which is kept what an actor's supervisor remembers."""
     return actor.parent or f"node:{actor.id}"
+
+
+def _revoke_turns(planned: Sequence[tuple[Planned, Actor]]) -> None:
+    """Somebody who comes before them has failed again; who is in its `init` goes on."""
+    for each, actor in planned:
+        actor.turn = actor.turn and each.step == "init"
 
 
 def _waits_for(supervisor: Actor | None, step: Planned) -> bool:
