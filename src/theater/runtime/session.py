@@ -412,6 +412,8 @@ class Session:
     def resolve(self, actor: str) -> str:
         """The id that an actor's id or registered name means; a name's is a fact of the event."""
         assert self._live is not None
+        if ids.ACTOR_ID.fullmatch(actor) is not None:
+            return actor  # no name ever is one, and nearly all are called by theirs
         meant = self._live.meant(self.derive(), actor)
         if meant != actor:
             self.facts["actor"] = meant
