@@ -19,7 +19,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.crash import families, languages, lives, names, native, poison, timers, waiting
+from tests.crash import families, holding, languages, lives, names, native, poison, timers, waiting
 from tests.crash.scenario import Told, play
 from tests.runtime.actors import guest
 from theater import limits
@@ -73,6 +73,8 @@ def _run(order: dict[str, object]) -> int:
         poison.play(node, told)
     elif "lives" in order:
         lives.play(node, told)
+    elif "holding" in order:
+        holding.play(node, told)
     elif "waiting" in order:
         waiting.play(node, told)
     elif "names" in order:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.actors import WAIT_S, Theater, manifest, theater, until
+from theater.chain import shapes
 from theater.clock import SystemClock
 from theater.engine import wat
 from theater.errors import IntegrityError
@@ -192,6 +193,25 @@ def test_a_sleep_lasts_no_longer_when_the_clock_was_set_back(
         clock.us -= 20 * YEAR_US
         stage.tell(actor, b"c")
         assert stage.ask(actor, b"d") == b"4"
+        stage.prove(actor)
+
+
+def test_a_sleep_that_the_node_s_end_interrupted_ends_when_it_would_have(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    clock = SetClock()
+    with theater(tmp_path / "data", settings(cache_dir, clock)) as stage:
+        actor = stage.start(napping(HOUR_MS))
+        stage.tell(actor, b"a")
+        until(lambda: stage.types(actor)[-1] == shapes.WASM_CALL, stage.node)
+        clock.us += HOUR_MS * 1000 // 2
+        stage.reopen()
+        assert stage.types(actor)[-1] == shapes.WASM_CALL
+        clock.us += HOUR_MS * 1000 // 2
+        stage.reopen()
+        # It is not slept a second time, which would take an hour.
+        assert stage.ask(actor, b"b") == b"2"
+        assert stage.types(actor).count(shapes.WASM_ERROR) == 0
         stage.prove(actor)
 
 

@@ -11,7 +11,8 @@ from typing import cast
 
 import pytest
 
-from tests.runtime.actors import WAIT_S, Theater, theater, until
+from tests.runtime.actors import WAIT_S, Theater, manifest, theater, until
+from tests.runtime.variants import counter
 from theater.clock import SystemClock
 from theater.errors import ActorFailed
 from theater.handlers.grant_types import GRANT_TYPES
@@ -24,6 +25,11 @@ from theater.runtime.settings import NodeSettings
 from theater.runtime.waits import Asking, Wait
 
 HOUR_MS = 3_600_000
+COMPUTES = counter(
+    "(i32.const 1060)) (then unreachable))",
+    "(i32.const 1060)) (then (loop $forever (br $forever))))",
+)
+"""The counter, which computes for ever where it would trap."""
 
 
 def waits_for(milliseconds: int) -> Manifest:
@@ -88,6 +94,31 @@ def test_a_requester_has_its_time_out_while_its_callee_goes_on(stage: Theater) -
     assert "actor-recover" not in stage.types(line.callee)
     assert stage.ask(line.callee, b"alive") == b"alive"
     line.prove()
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["timed out", "killed"])
+def test_a_callee_that_computes_is_finished_once_whatever_becomes_of_its_requester(
+    stage: Theater, killed: bool
+) -> None:
+    callee = stage.start(COMPUTES, manifest("computes", deadline_ms=1500))
+    asker = stage.start("obey", waits_for(HOUR_MS if killed else 200))
+    answer = stage.node.request(asker.id, b"r" + callee.id.encode() + b"trap", timeout_ms=HOUR_MS)
+    until(lambda: stage.types(callee)[-1].endswith("/log"), stage.node)
+    if killed:
+        assert stage.node.stop(asker.id, force=True).result(WAIT_S).status == "stopped"
+    error = answer.exception(WAIT_S)
+    assert isinstance(error, ActorFailed)
+    assert "wasm-error" not in stage.types(callee)  # it still computes
+    if not killed:
+        assert "request.timed_out" in error.message
+        assert stage.ask(asker, b"alive") == b"alive"
+    until(lambda: stage.types(callee).count("wasm-error") == 2, stage.node)
+    aside = stage.node.quarantine(callee.id).messages
+    assert [(each.message.body, each.message.attempt) for each in aside] == [(b"trap", 1)]
+    assert "actor-recover" not in stage.types(callee)
+    assert stage.ask(callee, b"alive") == b"1"
+    assert not stage.node.journal.waits()
+    stage.prove(asker)
 
 
 def test_a_requester_that_is_killed_ends_while_its_callee_goes_on(stage: Theater) -> None:
