@@ -156,6 +156,21 @@ def test_a_name_is_kept_through_all_that_its_holder_outlives(stage: Theater) -> 
     stage.prove(clerk)
 
 
+@pytest.mark.parametrize("restart_state", ["last", "initial"])
+def test_a_restart_by_a_supervisor_keeps_names_with_the_state_and_gives_them_up_without(
+    stage: Theater, restart_state: str
+) -> None:
+    how = f'[supervision]\nrestart_state = "{restart_state}"\nintensity = 10\n'
+    made = manifest("named", handlers=how + MESSAGES + REGISTRY)
+    clerk = stage.start("named", made, b"clerk")
+    ask(stage, clerk, "+teller")
+    with pytest.raises(ActorFailed):
+        ask(stage, clerk, "x")
+    assert ask(stage, clerk, "?clerk") == clerk.id
+    assert ask(stage, clerk, "?teller") == (clerk.id if restart_state == "last" else "")
+    stage.prove(clerk)
+
+
 def test_an_actor_has_a_bounded_number_of_names(stage: Theater) -> None:
     actor = named(stage)
     for number in range(NAMES_PER_ACTOR_MAX):
