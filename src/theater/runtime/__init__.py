@@ -14,6 +14,11 @@ recorded      histories cut into calls, and one of them run again
 content       salted refs of what events name
 router        where messages go and answers come back
 waits         actors that wait for answers
+doing         waits for what is done to another actor
+family        who is whose child, and children stopped before their parent
+tree          what actors do to their children
+offspring     what an actor names when it starts one
+reports       what a parent is told of its children
 inline        requests that run on their requester's own thread
 cycles        who waits for whom
 clients       clients that do

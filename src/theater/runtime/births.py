@@ -177,7 +177,7 @@ class Births:
 
     def _check_room(self, asked: ChildPlace) -> None:
         family = self._services.family
-        if len(family.children(asked.parent.id)) >= asked.children_max:
+        if family.count(asked.parent.id) >= asked.children_max:
             raise Unavailable(
                 f"actor {asked.parent.id} has {asked.children_max} living children already, as many "
                 "as its grant of supervisor allows (max_children)",

@@ -36,13 +36,15 @@ def read_below(folder: Path, name: str, bytes_max: int) -> tuple[Path, bytes]:
         handle = _open(root, parts)
     except OSError as error:
         raise _no_file(name, error.strerror or "it can't be opened") from None
-    with os.fdopen(handle, "rb") as opened:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise _no_file(name, "it is not a file")
-        try:
+        with os.fdopen(handle, "rb", closefd=False) as opened:
             data = opened.read(bytes_max + 1)
-        except OSError as error:
-            raise _no_file(name, error.strerror or "it can't be read") from None
+    except OSError as error:
+        raise _no_file(name, error.strerror or "it can't be read") from None
+    finally:
+        os.close(handle)
     if len(data) > bytes_max:
         raise TooLarge(
             f"the file {name[:80]!r} has more than {bytes_max} bytes", code="file.too_large"

@@ -45,15 +45,29 @@ class Family:
 
     def add(self, actor: Actor) -> None:
         """Take in an actor that lives from now on; one without a parent is nobody's child."""
-        if actor.parent is not None:
-            with self._lock:
-                self._children.setdefault(actor.parent, {})[actor.id] = actor
+        if actor.parent is None:
+            return
+        with self._lock:
+            siblings = self._children.setdefault(actor.parent, {})
+            youngest = next(reversed(siblings.values()), None)
+            siblings[actor.id] = actor
+            if youngest is not None and youngest.number > actor.number:
+                # It had failed and is restarted: it stands where it stood.
+                ordered = sorted(siblings.values(), key=lambda sibling: sibling.number)
+                self._children[actor.parent] = {sibling.id: sibling for sibling in ordered}
 
     def children(self, parent: str) -> list[Actor]:
         """The living children of an actor, in the order in which they were started."""
         with self._lock:
-            found = list(self._children.get(parent, {}).values())
-        return sorted(found, key=lambda actor: actor.number)
+            return list(self._children.get(parent, {}).values())
+
+    def count(self, parent: str) -> int:
+        """How many living children an actor has."""
+        return len(self._children.get(parent, ()))
+
+    def _youngest(self, parent: str) -> Actor | None:
+        with self._lock:
+            return next(reversed(self._children.get(parent, {}).values()), None)
 
     def has_children(self, parent: str) -> bool:
         """Whether an actor has living children."""
@@ -151,16 +165,16 @@ class Family:
 
         Whoever has claimed the actor lets go of it meanwhile, and is woken when the child has ended.
         """
-        children = self.children(parent.id)
-        if children:
-            self.stop(children[-1], By.PARENT, force=parent.stop_requested == "force")
-        return not children
+        youngest = self._youngest(parent.id)
+        if youngest is not None:
+            self.stop(youngest, By.PARENT, force=parent.stop_requested == "force")
+        return youngest is None
 
     def stop_orphans(self, parent: str) -> None:
         """Have the youngest living child of an actor that has ended stopped; the others follow."""
-        children = self.children(parent)
-        if children:
-            self.stop(children[-1], By.PARENT)
+        youngest = self._youngest(parent)
+        if youngest is not None:
+            self.stop(youngest, By.PARENT)
 
     def check_parent(self, actor: Actor) -> None:
         """Have an actor that was taken in again stopped if its parent has ended meanwhile."""

@@ -99,7 +99,6 @@ def _report(services: Services, actor: Actor, kind: str, params: tuple[object, .
         body=_ENCODE[kind](params),
         position=services.router.position(),
         subject=actor.id,
-        cause=(actor.tip.seq, actor.tip.hash),
     )
 
     def put() -> None:
