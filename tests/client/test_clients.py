@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 
+from tests.runtime.actors import until
 from tests.runtime.variants import COUNTS_ALIKE, COUNTS_BY_TWO
 from tests.server.running import MANIFEST, WAIT_S, Running, guest, running
 from theater.client import AsyncClient, Client
 from theater.errors import (
     ActorFailed,
+    Conflict,
     Denied,
     Diverged,
     ManifestError,
@@ -362,3 +364,84 @@ def test_the_sync_client_does_not_import_what_the_async_one_needs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_channel_is_used_and_closed_by_either_side(served: Running) -> None:
+    actor = served.start("talker", "channels")
+    with served.client() as client:
+        for first in (b"yhello", b"yagain"):
+            with client.open_channel(actor.id, first) as channel:
+                channel.send(b"eone")
+                channel.send(b"etwo", key=f"two {first!r}".encode().hex())
+                channel.send(b"c" if first == b"yhello" else b"elast")
+                heard = iter(channel)
+                assert [next(heard) for _ in range(3)] == [first[1:], b"one", b"two"]
+                if first != b"yhello":
+                    assert next(heard) == b"last"
+                    channel.close()
+                assert list(heard) == []
+                channel.close()
+                with pytest.raises(Conflict) as raised:
+                    channel.send(b"more")
+                assert raised.value.code == "channel.closed"
+        with pytest.raises(ActorFailed) as refusal:
+            client.open_channel(actor.id, b"nno")
+        assert (refusal.value.code, refusal.value.message) == ("channel.refused", "no")
+        with pytest.raises(NotFound):
+            client.open_channel("0" * 36)
+
+
+def test_the_asynchronous_client_has_channels_too(served: Running) -> None:
+    actor = served.start("async-talker", "channels")
+
+    async def talk() -> None:
+        async with AsyncClient(served.address, served.server.token) as client:
+            async with await client.open_channel(actor.id, b"yhello") as channel:
+                await channel.send(b"eone")
+                heard = aiter(channel)
+                assert [await anext(heard), await anext(heard)] == [b"hello", b"one"]
+                await channel.close()
+                assert [each async for each in heard] == []
+                await channel.close()
+                with pytest.raises(Conflict):
+                    await channel.send(b"more")
+            with pytest.raises(ActorFailed):
+                await client.open_channel(actor.id, b"nno")
+            async with await client.open_channel(actor.id) as dropped:
+                assert dropped.id.startswith("ch_")
+
+    asyncio.run(talk())
+    assert closed_soon(served, actor.id, 2)
+
+
+def test_a_client_that_hangs_up_has_its_channel_closed(served: Running) -> None:
+    actor = served.start("left", "channels")
+    with served.client() as client, client.open_channel(actor.id) as channel:
+        assert channel.id
+    assert closed_soon(served, actor.id, 1)
+
+
+def closed_soon(served: Running, actor: str, count: int) -> bool:
+    """Whether the actor is told of so many channels' ends within a while."""
+
+    def told() -> bool:
+        state = served.node.state(actor) or b""
+        return sum(line.startswith(b"x") for line in state.splitlines()) == count
+
+    until(told, served.node, WAIT_S)
+    return True
+
+
+def test_a_server_that_ends_breaks_its_channels_and_the_next_one_tells_the_actor(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    with running(tmp_path, cache_dir) as first:
+        actor = first.start("talker", "channels")
+        client = first.client()
+        channel = client.open_channel(actor.id, b"yhello")
+        heard = iter(channel)
+        assert next(heard) == b"hello"
+    with pytest.raises(Unavailable):
+        next(heard)
+    with running(tmp_path, cache_dir) as second:
+        assert closed_soon(second, actor.id, 1)

@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import families, holding, languages, lives, names, poison, timers, waiting
+from tests.crash import (
+    channels,
+    families,
+    holding,
+    languages,
+    lives,
+    names,
+    poison,
+    timers,
+    waiting,
+)
 from tests.crash.scenario import Told, check, play
 from tests.crash.zygote import CRASHED, FINISHED
 from tests.runtime.languages import LANGUAGES
@@ -225,6 +235,31 @@ def test_a_sleep_and_a_full_mailbox_hold_a_call_up_once_wherever_the_process_end
         after = told.all()
         assert {each: after[each] for each in before} == before
     assert crashes >= HOLDING_RECORDS_MIN
+
+
+def test_a_conversation_on_channels_goes_on_wherever_the_process_ends(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    (tmp_path / "undisturbed").mkdir()
+    assert zygote.run(tmp_path / "undisturbed", channels=True) == FINISHED
+    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
+    crashes = 0
+    for number in range(1, records + 1):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        code = zygote.run(directory, channels=True, point="committed", number=number)
+        assert code == CRASHED or (code == FINISHED and number > records - 3)
+        crashes += code == CRASHED
+        told = Told(directory / "told")
+        before = told.all()
+        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
+        try:
+            channels.check(node, channels.play(node, told), told)
+        finally:
+            node.close()
+        after = told.all()
+        assert {each: after[each] for each in before} == before
+    assert crashes >= RECORDS_MIN
 
 
 @pytest.mark.parametrize("point", ["queued", "committed"])

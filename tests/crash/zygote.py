@@ -5,7 +5,7 @@ process at that failpoint) or `cut_after` (lose the power after so many file ope
 `language`, `builds` and `instance_calls` the conversation with a guest in it is run instead, with
 `poison` that about a message which is set aside, with `families` a parent with children, with
 `timers` an actor that has some, with `lives` actors that are paused and restarted, with `waiting` some
-that wait without a thread, with `holding` some that are held up, with `names` some that are reached by a name which passes on; `native` names a way in which a guest kills
+that wait without a thread, with `holding` some that are held up, with `channels` two that talk on some, `names` some that are reached by a name which passes on; `native` names a way in which a guest kills
 the process, over a node with all that it has. Writes a JSON object a line: the child's exit `code`,
 and what it printed about an error.
 """
@@ -19,7 +19,18 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.crash import families, holding, languages, lives, names, native, poison, timers, waiting
+from tests.crash import (
+    channels,
+    families,
+    holding,
+    languages,
+    lives,
+    names,
+    native,
+    poison,
+    timers,
+    waiting,
+)
 from tests.crash.scenario import Told, play
 from tests.runtime.actors import guest
 from theater import limits
@@ -81,6 +92,8 @@ def _run(order: dict[str, object]) -> int:
         names.play(node, told)
     elif "families" in order:
         families.play(node, told)
+    elif "channels" in order:
+        channels.play(node, told)
     elif "timers" in order:
         timers.play(node, told)
     else:
@@ -90,7 +103,7 @@ def _run(order: dict[str, object]) -> int:
 
 
 def main() -> None:
-    for name in ("counter", "parent", "relay", "ending", "alarm", "defer", "obey"):
+    for name in ("channels", "counter", "parent", "relay", "ending", "alarm", "defer", "obey"):
         guest(name)
     for line in sys.stdin:
         order = json.loads(line)

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": (f"{_HERE}.looking:status", "Show an actor's status in one word."),
     "send": (f"{_HERE}.messaging:send", "Send a message to an actor."),
     "request": (f"{_HERE}.messaging:request", "Ask an actor and print its answer."),
+    "channel": (f"{_HERE}.conversing:channel", "Hold a conversation with an actor."),
     "dead-letters": (f"{_HERE}.unhandled:dead_letters", "List messages that nobody handled."),
     "quarantine": (f"{_HERE}.unhandled:quarantine", "List messages that were set aside."),
     "wait": (f"{_HERE}.ending:wait", "Wait until an actor ends and print its result."),

@@ -14,6 +14,7 @@ import httpx2
 from theater.client import calls
 from theater.client.address import authorization, parse_address
 from theater.client.calls import Call, Upload
+from theater.client.channels import AsyncChannel
 from theater.client.following import Following, behind_cursor, behind_seq
 from theater.errors import TimedOut, Unavailable
 from theater.ids import ACTOR_ID
@@ -28,7 +29,7 @@ from theater.protocol.history import (
     VerifyView,
 )
 from theater.protocol.messages import UnhandledList
-from theater.protocol.names import STREAM_CURSOR
+from theater.protocol.names import CHANNEL, STREAM_CURSOR
 
 T = TypeVar("T")
 
@@ -114,6 +115,45 @@ class AsyncClient:
     ) -> bytes:
         """Ask an actor and return its answer; ActorFailed if it answers with an error."""
         return await self._call(calls.request(actor, body, timeout_ms, key))
+
+    async def open_channel(
+        self, actor: str, body: bytes = b"", *, timeout_ms: int | None = None
+    ) -> AsyncChannel:
+        """Ask an actor for a channel, with a first message; ActorFailed if it refuses.
+
+        To be used in an `async with`: the channel is open as long as its connection.
+        """
+        call = calls.open_channel(actor, body, timeout_ms)
+        response = await self._send(call, stream=True)
+        if response.status_code != 200:
+            try:
+                raise calls.failure(response.status_code, await response.aread(), call.path)
+            finally:
+                await response.aclose()
+
+        async def lines() -> AsyncIterator[bytes]:
+            all_lines = _split(response)
+            try:
+                while True:
+                    # There are signs of life from here on.
+                    async with asyncio.timeout(calls.STREAM_S):
+                        line = await anext(all_lines, None)
+                    if line is None:
+                        return
+                    if line:
+                        yield calls.line_of(line)
+            except (httpx2.TransportError, httpx2.StreamError, TimeoutError) as error:
+                raise calls.unreachable(self.address, error) from None
+
+        async def send(channel: str, sent: bytes, key: str | None) -> str:
+            return (await self._call(calls.send_on_channel(channel, sent, key))).message
+
+        async def close(channel: str) -> None:
+            await self._call(calls.close_channel(channel))
+
+        return AsyncChannel(
+            response.headers.get(CHANNEL, ""), lines(), send, close, response.aclose
+        )
 
     async def dead_letters(
         self, actor: str | None = None, *, after: int = 0, limit: int = UNHANDLED_PAGE
@@ -309,13 +349,10 @@ class AsyncClient:
             if response.status_code != 200:
                 raise calls.failure(response.status_code, await response.aread(), call.path)
             following.opened(response.headers.get(STREAM_CURSOR))
-            rest = b""
-            async for piece in response.aiter_raw():
-                *lines, rest = (rest + piece).split(b"\n")
-                for line in lines:
-                    if line:
-                        yield calls.line_of(line)
-                    following.alive()
+            async for line in _split(response):
+                if line:
+                    yield calls.line_of(line)
+                following.alive()
         except httpx2.TransportError as error:
             raise calls.unreachable(self.address, error) from None
         finally:
@@ -343,6 +380,14 @@ class AsyncClient:
                     raise calls.unreachable(self.address, error) from None
                 await asyncio.sleep(0.1 * 2**attempt)
         raise AssertionError("unreachable")
+
+
+async def _split(response: httpx2.Response) -> AsyncIterator[bytes]:
+    rest = b""
+    async for piece in response.aiter_raw():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line
 
 
 async def _pieces(upload: Upload) -> AsyncIterator[bytes]:

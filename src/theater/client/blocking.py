@@ -7,13 +7,15 @@ Not on httpx2, whose import would be a third of what `theater list` may take
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from theater.client import calls
 from theater.client.address import authorization, parse_address
@@ -32,7 +34,10 @@ from theater.protocol.history import (
     VerifyView,
 )
 from theater.protocol.messages import UnhandledList
-from theater.protocol.names import STREAM_CURSOR
+from theater.protocol.names import CHANNEL, STREAM_CURSOR
+
+if TYPE_CHECKING:
+    from theater.client.channels import Channel
 
 T = TypeVar("T")
 
@@ -120,6 +125,48 @@ class Client:
     ) -> bytes:
         """Ask an actor and return its answer; ActorFailed if it answers with an error."""
         return self._call(calls.request(actor, body, timeout_ms, key))
+
+    def open_channel(
+        self, actor: str, body: bytes = b"", *, timeout_ms: int | None = None
+    ) -> Channel:
+        """Ask an actor for a channel, with a first message; ActorFailed if it refuses.
+
+        To be used in a `with`: the channel is open as long as its connection.
+        """
+        from theater.client.channels import Channel
+
+        call = calls.open_channel(actor, body, timeout_ms)
+        response, connection = self._open(call)
+        if response.status != 200:
+            try:
+                raise calls.failure(response.status, response.read(), call.path)
+            finally:
+                connection.close()
+        if connection.sock is not None:
+            connection.sock.settimeout(calls.STREAM_S)  # there are signs of life from here on
+
+        def lines() -> Iterator[bytes]:
+            try:
+                yield from map(calls.line_of, filter(None, _split(response)))
+            except _BREAKS as error:
+                raise calls.unreachable(self.address, error) from None
+
+        def drop() -> None:
+            sock = connection.sock
+            if sock is not None:
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)  # a thread that reads is woken
+            connection.close()
+
+        return Channel(
+            response.getheader(CHANNEL, ""),
+            lines(),
+            lambda channel, sent, key: (
+                self._call(calls.send_on_channel(channel, sent, key)).message
+            ),
+            lambda channel: self._call(calls.close_channel(channel)),
+            drop,
+        )
 
     def dead_letters(
         self, actor: str | None = None, *, after: int = 0, limit: int = UNHANDLED_PAGE
@@ -317,13 +364,10 @@ class Client:
             if response.status != 200:
                 raise calls.failure(response.status, response.read(), call.path)
             following.opened(response.getheader(STREAM_CURSOR))
-            rest = b""
-            while piece := response.read1(1 << 16):
-                *lines, rest = (rest + piece).split(b"\n")
-                for line in lines:
-                    if line:
-                        yield calls.line_of(line)
-                    following.alive()
+            for line in _split(response):
+                if line:
+                    yield calls.line_of(line)
+                following.alive()
         except _BREAKS as error:
             raise calls.unreachable(self.address, error) from None
         finally:
@@ -371,3 +415,10 @@ class Client:
         secure = self._server.secure
         kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         return kind(self._server.host, self._server.port, timeout=timeout_s)
+
+
+def _split(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    rest = b""
+    while piece := response.read1(1 << 16):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines

@@ -151,6 +151,33 @@ def request(text: str, body: bytes, timeout_ms: int | None, key: str | None) -> 
     )
 
 
+def open_channel(text: str, body: bytes, timeout_ms: int | None) -> Call[None]:
+    """Not made again: the channel of an opening that broke is closed by itself."""
+    return Call(
+        "POST",
+        _actor(text, "channel") + _query(timeout_ms=timeout_ms),
+        lambda _status, _body: None,
+        body,
+        {"content-type": BYTES, "accept": JSON_LINES},
+        REQUEST_S if timeout_ms is None else max(STREAM_S, timeout_ms / 1000 + _MARGIN_S),
+    )
+
+
+def send_on_channel(channel: str, body: bytes, key: str | None) -> Call[SendReceipt]:
+    return Call(
+        "POST",
+        _channel(channel),
+        _reader(SendReceipt),
+        body,
+        {"content-type": BYTES, IDEMPOTENCY_KEY: new_key() if key is None else key},
+        again=True,
+    )
+
+
+def close_channel(channel: str) -> Call[None]:
+    return Call("DELETE", _channel(channel), lambda _status, _body: None)
+
+
 def dead_letters(text: str | None, after: int, limit: int) -> Call[UnhandledList]:
     return _get(f"{API}/dead-letters{_query(actor=text, after=after, limit=limit)}", UnhandledList)
 
@@ -388,6 +415,10 @@ def _message(text: str) -> str:
     if not text or "/" in text:
         raise NotFound(f"there is no message {text[:80]!r}", code="message.not_found")
     return f"{API}/messages/{_part(text)}"
+
+
+def _channel(text: str) -> str:
+    return f"{API}/channels/{_part(text)}"
 
 
 def _part(text: str) -> str:

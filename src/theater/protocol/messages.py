@@ -1,4 +1,4 @@
-"""Messages on the wire that nobody handled: dead letters, and those in quarantine."""
+"""Messages on the wire: those on channels, and those that nobody handled, dead or in quarantine."""
 
 from __future__ import annotations
 
@@ -48,6 +48,20 @@ class DeliverRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Deliver a message again: `to` an actor, by id, unique prefix or name, else to its receiver."""
 
     to: str | None = None
+
+
+class ChannelLine(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """What comes on a client's channel, a line each: first `channel`, which was opened; then messages.
+
+    A message is `body`, with `text` where that is UTF-8. `closed` is the last line.
+    """
+
+    channel: str | None = None
+    body: bytes | None = None
+    text: str | None = None
+    closed: bool = False
 
 
 def start_text(start: bytes, *, whole: bool) -> str | None:

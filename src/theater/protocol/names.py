@@ -15,6 +15,9 @@ EVENT_STREAM: Final = "text/event-stream"
 STREAM_CURSOR: Final = "theater-cursor"
 """The header that says where a stream begins."""
 
+CHANNEL: Final = "theater-channel"
+"""The header that says which channel was opened."""
+
 NOW: Final = "now"
 """Instead of a seq: what comes next."""
 

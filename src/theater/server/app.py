@@ -15,14 +15,19 @@ from starlette.routing import Router
 from theater.errors import JournalFailed, NotFound, TheaterError, UsageError
 from theater.protocol.actors import Health
 from theater.protocol.names import API
-from theater.server import messages, openapi
+from theater.server import channels, messages, openapi
 from theater.server.dispatch import Dispatch
 from theater.server.exchange import JSON_HEAD, ClientGone, Exchange, Receive, Scope, Send
 from theater.server.guard import Guard
 from theater.server.routes import ROUTES, Serve
 
 _ACTORS: Final = f"{API}/actors/"
-_HOT: Final = {"send": messages.send, "request": messages.request}
+_CHANNELS: Final = f"{API}/channels/"
+_HOT: Final = {
+    "send": messages.send,
+    "request": messages.request,
+    "channel": channels.open_channel,
+}
 
 logger = logging.getLogger("theater.server")
 
@@ -80,6 +85,10 @@ class App:
             if hot is not None and actor:
                 await hot(exchange, self._dispatch, actor, self._message_bytes)
                 return
+        elif method == "POST" and path.startswith(_CHANNELS):
+            channel = path[len(_CHANNELS) :]
+            await channels.send(exchange, self._dispatch, channel, self._message_bytes)
+            return
         elif method == "GET" and path in ("/healthz", "/readyz"):
             await exchange.answer_json(Health(status="ok"))
             return

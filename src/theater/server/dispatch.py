@@ -26,6 +26,7 @@ from theater.manifest import parse
 from theater.protocol.actors import ActorView, StartRequest
 from theater.protocol.history import ImportView, ReplayView, VerifyView, verify_view
 from theater.protocol.messages import UnhandledList
+from theater.runtime.channel_ends import ClientEnd
 from theater.runtime.imports import unwritable
 from theater.runtime.info import ActorInfo
 from theater.runtime.inspection import ImportReport
@@ -100,6 +101,61 @@ class Dispatch:
         return await self._bridge.result(
             self._node.request(found, body, key=key, timeout_ms=timeout_ms, trace=trace)
         )
+
+    async def send_on_channel(
+        self, channel: str, body: bytes, key: str | None, trace: str | None
+    ) -> str:
+        """Return the message's id once it is accepted and on disk."""
+        return await self._bridge.result(
+            self._node.send_on_channel(channel, body, key=key, trace=trace)
+        )
+
+    async def close_channel(self, channel: str) -> None:
+        """Close a client's channel; returns once that is on disk."""
+        await self._bridge.result(await self._read(lambda: self._node.close_channel(channel)))
+
+    @asynccontextmanager
+    async def channel(
+        self, actor: str, body: bytes, timeout_ms: int | None, trace: str | None
+    ) -> AsyncIterator[tuple[str, AsyncIterator[list[bytes]]]]:
+        """Open a channel that is closed when the context is left.
+
+        Yields its id and what comes on it, several messages at a time, until it is closed. None at a
+        time is a sign of life.
+        """
+        found = await self.actor_id(actor)
+        with self._feed.place() as more:
+            end = await self._read(
+                lambda: self._node.open_channel(
+                    found, body, self._feed.bell(more), timeout_ms=timeout_ms, trace=trace
+                )
+            )
+            try:
+                await self._bridge.result(end.opened)
+                yield end.channel, self._received(end, more)
+            finally:
+                # Not awaited: who is cancelled here must leave it all the same. After the end of the
+                # node there is nobody to leave it to; the next one closes it.
+                with suppress(RuntimeError):
+                    self._readers.submit(self._node.leave_channel, end)
+
+    async def _received(self, end: ClientEnd, more: asyncio.Event) -> AsyncIterator[list[bytes]]:
+        told = self._loop.time()
+        while True:
+            if self._feed.closed:
+                raise stopping()
+            more.clear()
+            over = end.over  # asked before: what came until then is taken now
+            bodies = await self._loop.run_in_executor(self._followers, end.take)
+            if not bodies and over:
+                return
+            if not bodies and not end.over and not self._feed.closed:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(told + SUBSCRIPTION_BEAT_S - self._loop.time()):
+                        await more.wait()
+            if bodies or self._loop.time() - told >= SUBSCRIPTION_BEAT_S:
+                yield bodies
+                told = self._loop.time()
 
     async def unhandled(
         self, state: UnhandledState, actor: str | None, after: int, limit: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -18,7 +18,7 @@ from starlette.responses import StreamingResponse
 from theater.errors import CodecError, TheaterError, TooLarge, UsageError
 from theater.limits import IDEMPOTENCY_KEY_CHARS_MAX, MIB, QUERY_FIELDS_MAX
 from theater.protocol.errors import UNREADABLE, body_of, status_of
-from theater.protocol.names import STREAM_CURSOR, TRACEPARENT
+from theater.protocol.names import TRACEPARENT
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -196,11 +196,15 @@ class Exchange:
         await self.answer(status, _encode(value), JSON_HEAD)
 
     async def stream(
-        self, content_type: str, pieces: AsyncIterator[bytes], cursor: str, last_words: bytes
+        self,
+        content_type: str,
+        pieces: AsyncIterator[bytes],
+        head: Mapping[str, str],
+        last_words: bytes,
     ) -> None:
         """Send pieces as they come, until there are no more or the client goes away.
 
-        `cursor` is where the stream begins. A client that takes nothing for too long is left with
+        `head` says where the stream begins, or what it is of. A client that takes nothing for too long is left with
         `last_words`.
         """
         self.started = True
@@ -208,7 +212,7 @@ class Exchange:
         begun = self.scope.get(STREAM_BEGUN)
         if begun is not None:
             begun(last_words)
-        headers = {"x-accel-buffering": "no", STREAM_CURSOR: cursor}
+        headers = {"x-accel-buffering": "no", **head}
         headers.update((name.decode(), value.decode()) for name, value in _SAFE)
         response = StreamingResponse(pieces, media_type=content_type, headers=headers)
         await response(self.scope, self._receive, self._send)

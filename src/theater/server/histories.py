@@ -15,7 +15,7 @@ import msgspec
 from theater.chain import jsonl
 from theater.errors import JournalFailed, TheaterError, Unavailable, UsageError
 from theater.protocol.log import log_line
-from theater.protocol.names import EVENT_STREAM, JSON_LINES, NOW
+from theater.protocol.names import EVENT_STREAM, JSON_LINES, NOW, STREAM_CURSOR
 from theater.runtime.subscription import Taken
 from theater.server.dispatch import Asked, Dispatch, flag_of, seq_of
 from theater.server.exchange import Exchange, error_line
@@ -105,7 +105,7 @@ async def _stream(
             code="subscription.slow",
         )
         form = EVENT_STREAM if sse else JSON_LINES
-        await exchange.stream(form, sent(pieces), cursor, broken(slow))
+        await exchange.stream(form, sent(pieces), {STREAM_CURSOR: cursor}, broken(slow))
 
 
 def _asked(exchange: Exchange, fields: dict[str, str], *, sse: bool, by_cursor: bool) -> Asked:

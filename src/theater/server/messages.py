@@ -23,14 +23,17 @@ async def send(exchange: Exchange, dispatch: Dispatch, actor: str, bound: int) -
 
 async def request(exchange: Exchange, dispatch: Dispatch, actor: str, bound: int) -> None:
     """Ask an actor; its answer as raw bytes once it is on disk."""
-    timeout = exchange.query("timeout_ms").get("timeout_ms")
+    timeout_ms = timeout_of(exchange)
     body = await exchange.body(bound)
-    timeout_ms = None if timeout is None else _timeout_ms(timeout)
     answer = await dispatch.request(actor, body, exchange.key(), timeout_ms, exchange.trace())
     await exchange.answer(200, answer)
 
 
-def _timeout_ms(text: str) -> int:
+def timeout_of(exchange: Exchange) -> int | None:
+    """Return the query's time-out, the only field that it may have, None without one."""
+    text = exchange.query("timeout_ms").get("timeout_ms")
+    if text is None:
+        return None
     if text.isascii() and text.isdigit() and len(text) < 12 and 0 < int(text) <= WAIT_MS_MAX:
         return int(text)
     raise UsageError(f"timeout_ms is 1 to {WAIT_MS_MAX}", code="query.invalid")

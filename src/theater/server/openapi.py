@@ -14,6 +14,7 @@ from theater.server.routes import ROUTES, Content, Route
 
 _PARTS = {
     "actor": "An actor's id, a prefix of it that only it has, or its name",
+    "channel": "The id of a channel that a client opened",
     "message": "The id of a dead letter or of a message that was set aside",
     "sha256": "Hexadecimal SHA-256 of the component's bytes",
 }

@@ -27,9 +27,9 @@ from theater.protocol.history import (
     ReplayView,
     VerifyView,
 )
-from theater.protocol.messages import DeliverRequest, UnhandledList
+from theater.protocol.messages import ChannelLine, DeliverRequest, UnhandledList
 from theater.protocol.names import API, BYTES, EVENT_STREAM, JSON, JSON_LINES
-from theater.server import histories, management, unhandled
+from theater.server import channels, histories, management, unhandled
 from theater.server.dispatch import Dispatch
 from theater.server.exchange import Exchange
 
@@ -62,6 +62,7 @@ class Route:
 
 
 _ACTOR = f"{API}/actors/{{actor}}"
+_CHANNEL = f"{API}/channels/{{channel}}"
 _MESSAGE = f"{API}/messages/{{message}}"
 _PAGE = {
     "actor": "only those that were sent to it, also if it has ended",
@@ -180,6 +181,26 @@ ROUTES: Final = (
         query={"timeout_ms": "how long to wait for the answer"},
         keyed=True,
     ),
+    Route(
+        "POST",
+        f"{_ACTOR}/channel",
+        None,
+        "Open a channel and stream what comes on it; 422 if the actor refuses. "
+        "The channel is closed when the stream is",
+        {200: {JSON_LINES: ChannelLine, EVENT_STREAM: ChannelLine}},
+        body=_RAW,
+        query={"timeout_ms": "how long to wait until the actor accepts"},
+    ),
+    Route(
+        "POST",
+        _CHANNEL,
+        None,
+        "Send on a channel",
+        {202: _json(SendReceipt)},
+        body=_RAW,
+        keyed=True,
+    ),
+    Route("DELETE", _CHANNEL, channels.close, "Close a channel", {204: {}}),
     Route(
         "GET",
         f"{API}/dead-letters",
