@@ -19,7 +19,7 @@ from tests.chaos.servers import Forked, Server, environment
 from tests.chaos.tally import Tally
 from tests.guests.components import built
 from tests.runtime.actors import guest
-from tests.runtime.test_clock import napping
+from tests.runtime.variants import napping
 from theater.journal.sqlite import SqliteJournal
 from theater.journal.sqlite.schema import close_connection, connect_reader
 from theater.runtime.black_box import FILE, SLOT_BYTES, SLOTS

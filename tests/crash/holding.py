@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tests.crash.scenario import Told
 from tests.runtime.actors import WAIT_S, guest, manifest, until
-from tests.runtime.test_clock import napping
+from tests.runtime.variants import napping
 from theater.chain import shapes
 from theater.runtime.node import Node
 

@@ -66,6 +66,12 @@ class Theater:
         """The types of the actor's events."""
         return [event.type for event in self.node.events(actor.id)]
 
+    def fail(self, actor: ActorInfo) -> None:
+        """Have an actor fail inside the runtime, with a call to take up that there isn't."""
+        self.node._router.actors[actor.id].interrupted = True
+        self.tell(actor, b"never handled")
+        assert self.node.wait(actor.id).result(WAIT_S).status == "failed"
+
     def reopen(self) -> None:
         """Close the node and open its directory again."""
         self.node.close()

@@ -14,8 +14,9 @@ import pytest
 
 from tests.handlers.http_client.servers import Request, Server, response
 from tests.runtime.actors import WAIT_S, Theater, manifest, theater, until
-from tests.runtime.test_clock import SetClock, napping
+from tests.runtime.test_clock import SetClock
 from tests.runtime.test_inline import waits_for
+from tests.runtime.variants import napping
 from theater.errors import ActorFailed
 from theater.handlers.grant_types import GRANT_TYPES
 from theater.manifest import parse

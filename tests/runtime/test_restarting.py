@@ -5,18 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.docs.test_second_verifier import second_problem
-from tests.runtime.actors import GUESTS, WAIT_S, Theater, manifest, until
+from tests.runtime.actors import WAIT_S, Theater, manifest, until
+from tests.runtime.variants import TRAPS_IN_INIT
 from theater.chain import shapes
-from theater.engine import wat
 from theater.errors import ActorFailed, Conflict, NotFound
 from theater.runtime import recovery
 from theater.runtime.info import ActorInfo
-
-TRAPS_IN_INIT = wat(
-    (GUESTS / "counter.wat")
-    .read_text()
-    .replace("(call $log (local.get $id) (local.get $id-size))", "(unreachable)", 1)
-)
 
 
 def proven(stage: Theater, actor: ActorInfo) -> None:
@@ -219,8 +213,12 @@ def test_an_actor_whose_init_fails_in_a_restart_has_failed_and_may_be_restarted_
     refused = stage.node.restart(actor.id, keep_state=True).exception(WAIT_S)
     assert isinstance(refused, Conflict)
     assert refused.code == "actor.not_initialised"
+    for _ in range(2):
+        error = stage.node.restart(actor.id, key="once").exception(WAIT_S)
+        assert isinstance(error, ActorFailed)
+        assert error.code == "actor.init_failed"
     start = ["actor-start", "wasm-call", "wasm-error", "actor-fail"]
-    assert stage.types(actor) == [*start, *(["actor-restart", *start[1:]] * 2)]
+    assert stage.types(actor) == [*start, *(["actor-restart", *start[1:]] * 3)]
     proven(stage, actor)
 
 
@@ -261,6 +259,33 @@ def test_what_was_stopped_or_never_was_is_not_restarted(stage: Theater) -> None:
         assert refused.code == "actor.ended"
     assert isinstance(stage.node.restart("nobody").exception(WAIT_S), NotFound)
     assert stage.types(actor)[-1] == shapes.ACTOR_STOP
+
+
+def test_restarts_of_a_failed_actor_that_come_together_keep_nobody_waiting(stage: Theater) -> None:
+    actor = stage.start("counter")
+    stage.fail(actor)
+    for each in [stage.node.restart(actor.id) for _ in range(8)]:
+        error = each.exception(WAIT_S)
+        assert error is None or (isinstance(error, Conflict) and error.code == "actor.restarted")
+    # Those who start actors wait for none of them.
+    assert stage.start("counter").status == "running"
+    assert stage.ask(actor, b"?") == b"1"
+    proven(stage, actor)
+
+
+def test_restarts_of_one_key_that_come_together_are_one(stage: Theater) -> None:
+    callee = stage.start("defer")
+    asker = stage.start("relay", state=callee.id.encode())
+    stage.node.request(asker.id, b"?")
+    until(lambda: states(stage, callee) == ["outstanding"], stage.node)
+    for keep_state in (False, True):
+        together = [
+            stage.node.restart(asker.id, keep_state=keep_state, key=f"{keep_state}")
+            for _ in range(8)
+        ]
+        assert {each.result(WAIT_S).status for each in together} == {"running"}
+    assert stage.types(asker).count(shapes.ACTOR_RESTART) == 2
+    proven(stage, asker)
 
 
 def test_restarts_that_come_together_are_done_one_after_the_other(stage: Theater) -> None:

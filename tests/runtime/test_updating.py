@@ -416,19 +416,11 @@ def test_what_was_recorded_since_the_trial_is_tried_too_or_the_update_is_refused
     proven(stage, actor)
 
 
-def fail(stage: Theater, actor: ActorInfo) -> None:
-    """Have an actor fail with what it has recorded."""
-    living = stage.node._router.actors[actor.id]
-    living.interrupted = True
-    stage.tell(actor, b"meets what can't be taken up")
-    assert stage.node.wait(actor.id).result(WAIT_S).status == "failed"
-
-
 def test_an_actor_that_failed_goes_on_with_a_component_that_does_better(stage: Theater) -> None:
     actor = stage.start("counter", state=b"7")
     stage.tell(actor, b"!")
     until(lambda: stage.node.state(actor.id) == b"8", stage.node)
-    fail(stage, actor)
+    stage.fail(actor)
     same = refusal(stage, actor, guest("counter"))
     assert isinstance(same, Conflict)
     assert same.code == "update.same"

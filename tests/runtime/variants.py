@@ -74,3 +74,56 @@ def alike(wasm: bytes, tag: str = "alike") -> bytes:
 
 LOOPS = counter(_SEND, "(loop $ever (br $ever))")
 """Never returns from a `send`."""
+
+
+def napping(milliseconds: int = 200) -> bytes:
+    """The counter, sleeping for so long before each message that is sent to it."""
+    text = COUNTER
+    for old, new in (
+        (
+            "(component\n",
+            """(component
+  (import "wasi:io/poll@0.2.0" (instance $poll
+    (export "pollable" (type $pollable (sub resource)))
+    (export "[method]pollable.block" (func (param "self" (borrow $pollable))))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+    (alias outer 1 $pollable (type $outer))
+    (export "pollable" (type $mine (eq $outer)))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $mine))))))
+  (core func $nap (canon lower (func $clock "subscribe-duration")))
+  (core func $block (canon lower (func $poll "[method]pollable.block")))
+  (core func $drop (canon resource.drop $pollable))
+""",
+        ),
+        (
+            "(core module $main\n",
+            """(core module $main
+    (import "host" "nap" (func $nap (param i64) (result i32)))
+    (import "host" "block" (func $block (param i32)))
+    (import "host" "drop" (func $drop (param i32)))
+""",
+        ),
+        (
+            "    (func $number ",
+            f"""    (func $sleep (local $timer i32)
+      (local.set $timer (call $nap (i64.const {milliseconds * 1_000_000})))
+      (call $block (local.get $timer))
+      (call $drop (local.get $timer)))
+    (func $number """,
+        ),
+        (
+            """(export "log" (func $log))))
+""",
+            """(export "log" (func $log)) (export "nap" (func $nap))
+      (export "block" (func $block)) (export "drop" (func $drop))))
+""",
+        ),
+        (
+            "(call $log (local.get $msg) (local.get $msg-size))",
+            "(call $sleep) (call $log (local.get $msg) (local.get $msg-size))",
+        ),
+    ):
+        assert old in text
+        text = text.replace(old, new, 1)
+    return wat(text)

@@ -126,7 +126,7 @@ class Births:
     def _tell_of_start(self, actor: str, future: Future[ActorInfo]) -> None:
         """Answer a start that was asked for again as the first one was answered."""
         info, number = self._info(actor), self._journal.appended()
-        if info.status == "failed" and not self._began(actor):
+        if info.status in ("failed", "stopped") and not self._began(actor):
             self._lives.did_not_start(future, info, number)
         else:
             self._lives.complete(future, info, number)

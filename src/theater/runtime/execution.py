@@ -385,6 +385,8 @@ class Execution(WaitingCall):
             aside = shapes.note(salt(), "node", kind, {"message": message.id})
             notes.append((shapes.MESSAGE_ASIDE, aside))
         if judged is None:
+            if self._stops_in_init(function, kind):
+                return notes, False  # no failure of its own; its end is recorded next
             if function == INIT or kind == "diverged" or self._fails:
                 notes.append((shapes.ACTOR_FAIL, shapes.note(salt(), "node", text[:1000])))
                 return notes, True
@@ -396,6 +398,11 @@ class Execution(WaitingCall):
             # The actor goes on with its last state, in a new instance.
             notes.append((shapes.ACTOR_RESTART, shapes.note(salt(), "supervisor", kind)))
         return notes, False
+
+    def _stops_in_init(self, function: str, kind: str) -> bool:
+        """Whether an `init` was killed because its actor is to stop."""
+        asked = self.actor.stop_requested is not None
+        return function == INIT and kind == "killed" and asked and not self._poisoned
 
     def _closing(self) -> list[Step]:
         """The waits that end with the call."""

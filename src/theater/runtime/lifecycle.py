@@ -263,7 +263,7 @@ def _refuse(
 def _after_call(services: Services, actor: Actor, end: CallEnd) -> None:
     if end.failed:
         _clear(services, actor, end.number)
-    elif end.function == INIT:
+    elif end.function == INIT and end.kind is None:
         services.started(actor, end.number)
 
 

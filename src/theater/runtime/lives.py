@@ -112,11 +112,17 @@ class Lives:
             futures.fail(future, error)
 
     def did_not_start(self, future: Future[ActorInfo], info: ActorInfo, number: int) -> None:
-        """Tell whoever waits for a start that `init` failed, once record `number` is on disk."""
-        said = b"" if info.outcome is None else clipped(info.outcome.body)
+        """Tell whoever waits for a start that `init` failed, or that the actor was stopped before it
+        had returned, once record `number` is on disk.
+        """
+        if info.status == "stopped":
+            said, code = b"it was stopped before its init had returned", "actor.stopped"
+        else:
+            said = b"" if info.outcome is None else clipped(info.outcome.body)
+            code = "actor.init_failed"
         failure = ActorFailed(
             f"actor {info.id} did not start: {said.decode(errors='replace')}",
-            code="actor.init_failed",
+            code=code,
             actor=info.id,
         )
         self._journal.when_durable(number, lambda error: futures.fail(future, error or failure))

@@ -69,7 +69,12 @@ class Operations:
         return self._order(actor, Move.PAUSE)
 
     def resume(self, actor: str) -> Future[ActorInfo]:
-        """Have a paused actor take messages again."""
+        """Have a paused actor take messages again; one that is not paused need not be waited for."""
+        found = self._router.actors.get(actor)
+        if found is not None and found.status == "running" and not found.orders:
+            future: Future[ActorInfo] = Future()
+            self._lives.complete(future, of_actor(found), self._journal.appended())
+            return future
         return self._order(actor, Move.RESUME)
 
     def restart(
@@ -135,7 +140,7 @@ class Operations:
                     raise states.refusal(found.status, order.move)
                 found.order(order)
         if known:
-            self.tell_known(actor, future)
+            self.tell_known(actor, order.move, future)
             return False
         if found is None:
             raise states.refusal(self._info(actor).status, order.move)
@@ -158,9 +163,17 @@ class Operations:
             raise used_for_something_else()
         return kept is not None
 
-    def tell_known(self, actor: str, future: Future[ActorInfo]) -> None:
-        if not self._lives.join_start(actor, future):
-            self._lives.complete(future, self._info(actor), self._journal.appended())
+    def tell_known(self, actor: str, move: Move, future: Future[ActorInfo]) -> None:
+        """Answer an order that was carried out before as it was answered then."""
+        if self._lives.join_start(actor, future):
+            return
+        info, number = self._info(actor), self._journal.appended()
+        events = self._journal.events
+        failed = move is Move.RESTART and info.status == "failed"
+        if failed and not initialised(events, actor, info.events):
+            self._lives.did_not_start(future, info, number)
+        else:
+            self._lives.complete(future, info, number)
 
     # Restarting what has failed
 
@@ -186,7 +199,7 @@ class Operations:
         Raises what the order can't be carried out for; its functions are not called then.
         """
         if self.known(order.key, order.stands_for(actor)):  # whatever has become of it since
-            self.tell_known(actor, future)
+            self.tell_known(actor, order.move, future)
             return False
         ended = self.failed(actor, order.move)
         if ended is None:
@@ -208,7 +221,7 @@ class Operations:
             if not known:
                 revived = self._put_back(actor, order, start.state)
         if known:
-            self.tell_known(actor, future)
+            self.tell_known(actor, order.move, future)
             return False
         self._services.family.check_parent(revived)
         self._revived(revived)

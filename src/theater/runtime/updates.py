@@ -114,7 +114,7 @@ class Updates:
         """Place the order if all is as it must be; False if there is nothing to do any more."""
         wanted.tries += 1
         if self._operations.known(wanted.key, update_of(wanted.actor, wanted.component)):
-            self._operations.tell_known(wanted.actor, wanted.future)
+            self._operations.tell_known(wanted.actor, Move.UPDATE, wanted.future)
             return False
         found = self._router.actors.get(wanted.actor)
         actor = found if found is not None and not found.ended else self._failed(wanted.actor)
