@@ -16,11 +16,12 @@ from theater.journal.sqlite import SqliteJournal
 TARGET = 60_000
 
 
-class _Chains:
+class Chains:
     """Chains that grow in turn, with the runtime's own records."""
 
     def __init__(self, journal: SqliteJournal, count: int) -> None:
         self._journal = journal
+        self._grown = 0
         ref = bytes(32), 0
         rows = [
             ActorRow(f"actor-{n}", "a", None, n, "running", bytes(32), ref, ref, "", 0)
@@ -31,16 +32,24 @@ class _Chains:
         self._tips = {row.id: row.tip for row in rows}
         journal.wait(journal.appended())
 
+    @classmethod
+    def found(cls, journal: SqliteJournal) -> Chains:
+        """Those that a journal has already."""
+        chains = cls(journal, 0)
+        chains._tips = {row.id: row.tip for row in journal.actors()}
+        return chains
+
     def grow(self, count: int) -> None:
         """Append events and return when they are on disk."""
         journal, tips = self._journal, self._tips
         names = list(tips)
         for number in range(count):
-            actor = names[number % len(names)]
+            actor = names[(self._grown + number) % len(names)]
             tip = tips[actor]
             event = make_event(tip.seq + 1, tip.at + 1, tip.hash, EVENT_TYPE, ROW)
             tips[actor] = after = Tip(event.seq, event.at, event.hash)
             journal.append((Append(actor, event, after),))
+        self._grown += count
         journal.wait(journal.appended())
 
 
@@ -62,7 +71,7 @@ def _journaled(size: Size, actors: int) -> Iterator[Callable[[], Readings]]:
     with directory(size) as folder:
         journal = SqliteJournal.open(folder / "data")
         try:
-            chains = _Chains(journal, min(actors, count))
+            chains = Chains(journal, min(actors, count))
 
             def measure() -> Readings:
                 with Stopwatch(count) as watch:
@@ -105,7 +114,7 @@ def one_at_a_time(size: Size) -> Iterator[Callable[[], Readings]]:
     with directory(size) as folder:
         journal = SqliteJournal.open(folder / "data")
         try:
-            chains = _Chains(journal, 1)
+            chains = Chains(journal, 1)
 
             def measure() -> Readings:
                 with Stopwatch(count) as watch:

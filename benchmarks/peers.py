@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,3 +104,95 @@ def dbos_steps(directory: Path) -> Iterator[Callable[[int], Reading | None]]:
         yield measure
     finally:
         DBOS.destroy(destroy_registry=True)
+
+
+def pykka_fan_out(actors: int, turns: int) -> Reading | None:
+    """Messages a second that one thread tells many Pykka actors in turn, handled; nothing is kept."""
+    if not installed("pykka"):
+        return None
+    import pykka
+
+    class Receiver(pykka.ThreadingActor):
+        def on_receive(self, message: object) -> object:
+            return message
+
+    receivers = [Receiver.start() for _ in range(actors)]
+    try:
+        with Stopwatch(actors * turns) as watch:
+            for number in range(turns - 1):
+                for receiver in receivers:
+                    receiver.tell(number)
+            for answer in [receiver.ask(None, block=False) for receiver in receivers]:
+                answer.get()
+    finally:
+        for receiver in receivers:
+            receiver.stop(block=False)
+    return watch.rate()
+
+
+def pykka_fan_in(actors: int, turns: int) -> Reading | None:
+    """Messages a second that are told to many Pykka actors and by each to one; nothing is kept."""
+    if not installed("pykka"):
+        return None
+    import pykka
+
+    done = threading.Event()
+
+    class Sink(pykka.ThreadingActor):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left = actors * turns
+
+        def on_receive(self, _message: object) -> None:
+            self.left -= 1
+            if not self.left:
+                done.set()
+
+    class Sender(pykka.ThreadingActor):
+        def on_receive(self, message: object) -> None:
+            sink.tell(message)
+
+    sink = Sink.start()
+    senders = [Sender.start() for _ in range(actors)]
+    try:
+        with Stopwatch(2 * actors * turns) as watch:
+            for number in range(turns):
+                for sender in senders:
+                    sender.tell(number)
+            done.wait()
+    finally:
+        for each in (*senders, sink):
+            each.stop(block=False)
+    return watch.rate()
+
+
+def pykka_ring(actors: int) -> Reading | None:
+    """Hops a second of a message that goes round Pykka actors; nothing is kept."""
+    if not installed("pykka"):
+        return None
+    import pykka
+
+    done = threading.Event()
+
+    class Hop(pykka.ThreadingActor):
+        def __init__(self, after: pykka.ActorRef[Hop] | None) -> None:
+            super().__init__()
+            self.after = after
+
+        def on_receive(self, message: object) -> None:
+            if self.after is None:
+                done.set()
+            else:
+                self.after.tell(message)
+
+    ring = [Hop.start(None)]
+    for _ in range(actors - 1):
+        ring.append(Hop.start(ring[-1]))
+    try:
+        with Stopwatch(actors) as watch:
+            ring[-1].tell(b"round")
+            done.wait()
+    finally:
+        for each in ring:
+            each.stop(block=False)
+    return watch.rate()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from benchmarks import (
     command_line,
+    crowds,
     engine,
     journal,
     lives,
     messages,
     over_http,
     proofs,
+    retention,
     spawn,
     storage,
 )
@@ -17,5 +19,17 @@ from benchmarks.measure import BENCHMARKS
 
 __all__ = ["BENCHMARKS", "TOPICS"]
 
-TOPICS = (command_line, engine, journal, lives, messages, over_http, proofs, spawn, storage)
+TOPICS = (
+    command_line,
+    crowds,
+    engine,
+    journal,
+    lives,
+    messages,
+    over_http,
+    proofs,
+    retention,
+    spawn,
+    storage,
+)
 """The modules; importing them registers their benchmarks."""
