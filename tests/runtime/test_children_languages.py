@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +62,32 @@ def test_a_parent_in_any_language_has_children_and_is_told_of_them(
     until(lambda: len(told()) == len(expected), stage.node)
     assert told() == expected
     stage.prove(parent)
+
+
+@pytest.mark.slow
+def test_a_manifest_and_a_component_in_the_parents_own_store_are_found_and_nobody_elses(
+    request: pytest.FixtureRequest, stage: Theater
+) -> None:
+    component = built("conformance", Path(request.config.cache.mkdir("guests"))).read_bytes()
+    owner, other = (
+        stage.start(component, manifest(name, handlers=HANDLERS)) for name in ("owner", "other")
+    )
+    text = description(stage)
+    stage.ask(owner, json.dumps({"do": "keep", "text": text}).encode())
+    stage.ask(other, json.dumps({"do": "keep", "text": "x"}).encode())
+    kept = json.loads(stage.node.state(owner.id) or b"{}")["store"]
+    digest = sha256(text.encode()).hexdigest()
+
+    def spawn(of: ActorInfo, named: str) -> Any:
+        order = {"do": "child", "how": "spawn", "with": [named]}
+        return json.loads(stage.ask(of, json.dumps(order).encode()))
+
+    child = spawn(owner, f"store://{kept}/hash/{digest}")
+    assert stage.node.info(child).parent == owner.id
+    # The label has the text twice, one behind the other, which is no manifest any more.
+    assert spawn(owner, f"store://{kept}/kept") == {"code": "manifest.invalid"}
+    for named in (f"hash/{digest}", "kept"):
+        assert spawn(other, f"store://{kept}/{named}") == {"code": "manifest.not_found"}
+    for named in ("absent", f"hash/{'0' * 64}"):
+        assert spawn(owner, f"store://{kept}/{named}") == {"code": "manifest.not_found"}
+    stage.prove(owner)

@@ -1,0 +1,183 @@
+"""Children and parents that end at a bad moment: in each other's calls, too late, or with the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.actors import WAIT_S, Theater, guest, theater, until
+from tests.runtime.households import Household, description, household
+from theater.errors import ActorFailed, Conflict
+from theater.journal.records import SetActor
+from theater.journal.sqlite import SqliteJournal
+from theater.runtime.info import ActorInfo
+from theater.runtime.settings import NodeSettings
+
+HOUR_MS = 3_600_000
+
+
+def waiting_order(home: Household, gate: ActorInfo) -> bytes:
+    """An order to start a child whose `init` waits for a gate's answer."""
+    state = f"r{gate.id}?".encode()
+    return b"C" + bytes([len(state)]) + state + home.text.encode()
+
+
+def asked(stage: Theater, gate: ActorInfo) -> bool:
+    """Whether somebody waits at a gate."""
+    return any(each.state == "outstanding" for each in stage.node.journal.messages(gate.id))
+
+
+def test_a_child_that_does_not_finish_in_time_is_killed_and_stopped(stage: Theater) -> None:
+    home = household(stage)
+    loops = description(
+        stage, "loop", more="[supervision]\nshutdown_ms = 100", handlers="[limits]\n"
+    )
+    child = home.spawn(loops)
+    stage.tell(stage.node.info(child), b"never ends")
+    until(lambda: stage.types(stage.node.info(child)).count("wasm-call") == 2, stage.node)
+    home.ask("x" + child)
+    assert stage.types(stage.node.info(child))[-2:] == ["wasm-error", "actor-stop"]
+    assert home.told() == []
+
+
+def test_a_child_that_has_not_started_in_time_is_stopped_and_is_nobodys(stage: Theater) -> None:
+    home = household(stage, "request_timeout_ms = 300\n")
+    gate = stage.start("defer")
+    with pytest.raises(ActorFailed, match=r"wait\.timed_out"):
+        order = waiting_order(home, gate)
+        stage.node.request(home.parent.id, order, timeout_ms=HOUR_MS).result(WAIT_S)
+    [child] = stage.node.list(ended=True, parent=home.parent.id)
+    assert stage.node.wait(child.id).result(WAIT_S).status == "failed"
+    assert home.children() == []
+    assert home.told() == []
+    stage.prove(home.parent)
+
+
+def test_a_parent_that_is_stopped_while_it_waits_for_a_child_takes_it_with_it(
+    stage: Theater,
+) -> None:
+    home = household(stage, "[supervision]\nshutdown_ms = 100\n")
+    gate = stage.start("defer")
+    asking = stage.node.request(home.parent.id, waiting_order(home, gate), timeout_ms=HOUR_MS)
+    until(lambda: asked(stage, gate), stage.node)
+    stage.node.stop(home.parent.id).result(WAIT_S)
+    assert isinstance(asking.exception(WAIT_S), ActorFailed)
+    [child] = stage.node.list(ended=True, parent=home.parent.id)
+    assert child.status in ("stopped", "failed")
+    stage.prove(home.parent)
+
+
+def test_the_children_of_a_parent_that_failed_are_stopped_before_it_begins_anew(
+    stage: Theater,
+) -> None:
+    home = household(stage, 'poison = "fail"\n')
+    children = [home.spawn() for _ in range(2)]
+    grandchild = home.spawn(of=children[1])
+    with pytest.raises(ActorFailed):
+        home.ask("f")
+    assert stage.node.wait(home.parent.id).result(WAIT_S).status == "failed"
+    stage.node.restart(home.parent.id).result(WAIT_S)
+    assert {home.status(actor) for actor in (*children, grandchild)} == {"stopped"}
+    assert home.children() == []
+    with pytest.raises(Conflict):
+        stage.node.restart(children[0]).result(WAIT_S)
+    stage.prove(home.parent)
+
+
+def test_a_failed_child_is_not_restarted_without_its_parent(stage: Theater) -> None:
+    home = household(stage)
+    child = home.spawn(description(stage, more='poison = "fail"'))
+    with pytest.raises(ActorFailed):
+        home.ask("f", of=child)
+    assert stage.node.wait(child).result(WAIT_S).status == "failed"
+    assert home.told() == [f"E{child}5trap (unreachable)"] * 2
+    stage.node.restart(child).result(WAIT_S)
+    assert home.children() == [child]
+    with pytest.raises(ActorFailed):
+        home.ask("f", of=child)
+    stage.node.wait(child).result(WAIT_S)
+    stage.node.stop(home.parent.id).result(WAIT_S)
+    with pytest.raises(Conflict) as refused:
+        stage.node.restart(child).result(WAIT_S)
+    assert refused.value.code == "parent.ended"
+
+
+def test_children_whose_parent_had_ended_when_the_process_did_are_stopped_by_the_next(
+    stage: Theater,
+) -> None:
+    home = household(stage)
+    children = [home.spawn() for _ in range(2)]
+    grandchild = home.spawn(of=children[0])
+    stage.node.close()
+    journal = SqliteJournal.open(stage.data_dir)
+    journal.append((SetActor(home.parent.id, status="failed"),))
+    journal.close()
+    stage.reopen()
+    ended = [stage.node.wait(actor).result(WAIT_S) for actor in (*children, grandchild)]
+    assert {each.status for each in ended} == {"stopped"}
+    times = [
+        list(stage.node.events(each))[-1].at for each in (children[1], grandchild, children[0])
+    ]
+    assert times == sorted(times)
+
+
+def test_who_had_a_child_stop_is_known_to_the_next_process(stage: Theater) -> None:
+    home = household(stage)
+    gate = stage.start("defer")
+    slow = description(stage, more="[supervision]\nshutdown_ms = 3600000")
+    mine, other = home.spawn(slow), home.spawn(slow)
+    waiting = [
+        stage.node.request(child, f"r{gate.id}?".encode(), key=child, timeout_ms=HOUR_MS)
+        for child in (mine, other)
+    ]
+    until(lambda: len(stage.node.journal.messages(gate.id)) == 2, stage.node)
+    stage.node.stop(other)
+    stage.node.send(home.parent.id, b"x" + mine.encode()).result(WAIT_S)
+    until(lambda: home.status(mine) == home.status(other) == "stopping", stage.node)
+    stage.reopen()
+    for child in (mine, other):
+        stage.node.stop(child, force=True).result(WAIT_S)
+    assert home.told() == [f"S{other}"]
+    assert all(each.exception(WAIT_S) for each in waiting)
+
+
+@pytest.fixture
+def crowded(tmp_path: Path, cache_dir: Path) -> Iterator[Theater]:
+    """A node with so few threads that calls which wait have none."""
+    settings = NodeSettings(cache_dir=cache_dir, workers=2, workers_max=4)
+    with theater(tmp_path / "data", settings) as opened:
+        yield opened
+
+
+def test_parents_that_wait_without_a_thread_have_one_child_each(crowded: Theater) -> None:
+    homes = [household(crowded) for _ in range(4)]
+    gates = [crowded.start("defer") for _ in homes]
+    asking = [
+        crowded.node.request(home.parent.id, waiting_order(home, gate), timeout_ms=HOUR_MS)
+        for home, gate in zip(homes, gates, strict=True)
+    ]
+    until(lambda: all(asked(crowded, gate) for gate in gates), crowded.node)
+    for gate in gates:
+        crowded.tell(gate, b"go on")
+    for home, answer in zip(homes, asking, strict=True):
+        child = answer.result(WAIT_S).decode()
+        assert home.children() == [child]
+        crowded.prove(home.parent)
+
+
+def test_no_child_is_made_for_a_call_that_is_over(stage: Theater) -> None:
+    """Its parent might have ended since, and would never stop it."""
+    home = household(stage)
+    births = stage.node._births
+    parent = stage.node._router.actors[home.parent.id]
+    from theater.runtime.births import ChildPlace
+    from theater.runtime.offspring import Offspring
+
+    digest = bytes.fromhex(stage.node.add_component(guest("parent")))
+    place = ChildPlace(parent, 1, "00000000-0000-4000-8000-000000000001", 9, False, None)
+    with pytest.raises(Conflict) as refused:
+        births.child(place, Offspring(parent.manifest, digest, None), parent.manifest.grants)
+    assert refused.value.code == "child.too_late"
+    assert home.children() == []
