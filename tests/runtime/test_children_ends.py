@@ -49,7 +49,7 @@ def test_a_child_that_has_not_started_in_time_is_stopped_and_is_nobodys(stage: T
         order = waiting_order(home, gate)
         stage.node.request(home.parent.id, order, timeout_ms=HOUR_MS).result(WAIT_S)
     [child] = stage.node.list(ended=True, parent=home.parent.id)
-    assert stage.node.wait(child.id).result(WAIT_S).status == "failed"
+    assert stage.node.wait(child.id).result(WAIT_S).status == "stopped"
     assert home.children() == []
     assert home.told() == []
     stage.prove(home.parent)

@@ -65,7 +65,7 @@ def test_a_parent_in_any_language_has_children_and_is_told_of_them(
 
 
 @pytest.mark.slow
-def test_a_manifest_and_a_component_in_the_parents_own_store_are_found_and_nobody_elses(
+def test_a_manifest_in_the_parents_own_store_is_found_and_none_in_anybody_elses(
     request: pytest.FixtureRequest, stage: Theater
 ) -> None:
     component = built("conformance", Path(request.config.cache.mkdir("guests"))).read_bytes()
@@ -75,7 +75,7 @@ def test_a_manifest_and_a_component_in_the_parents_own_store_are_found_and_nobod
     text = description(stage)
     stage.ask(owner, json.dumps({"do": "keep", "text": text}).encode())
     stage.ask(other, json.dumps({"do": "keep", "text": "x"}).encode())
-    kept = json.loads(stage.node.state(owner.id) or b"{}")["store"]
+    kept = json.loads(stage.node.state(owner.id) or b"{}")["store"]["id"]
     digest = sha256(text.encode()).hexdigest()
 
     def spawn(of: ActorInfo, named: str) -> Any:
