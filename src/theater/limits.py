@@ -135,6 +135,9 @@ UNHANDLED_DROPPED_AT_ONCE_MAX: Final = 10_000
 MESSAGE_START_BYTES: Final = 64
 SHUTDOWN_MS: Final = 5_000
 GET_CHAIN_EVENTS_MAX: Final = 10_000
+CHILD_EVENTS_BYTES_MAX: Final = 16 * MIB
+"""Of the data of a child's events in one answer to its parent."""
+
 RESULT_BYTES_MAX: Final = 1 * MIB
 PASSIVATE_AFTER_MS: Final = 60_000
 WORKERS_MAX: Final = 256

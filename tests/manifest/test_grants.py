@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.manifest.grant_types import MessageServerGrant, StoreGrant
-from theater.manifest import Disallow, Inherit, Restrict, as_map, effective
+from theater.manifest import Disallow, Inherit, Restrict, as_map, effective, of_map
 from theater.manifest.table import Table
 
 _NAMES = st.lists(st.sampled_from("abcde"), max_size=4, unique=True).map(tuple)
@@ -30,6 +30,18 @@ def test_a_meet_is_never_more_than_either_and_as_much_as_both(left: StoreGrant, 
     assert met[:2] == (min(one[0], other[0]), min(one[1], other[1]))
     assert met[2] == (one[2] and other[2])
     assert met[3] == one[3] & other[3]
+
+
+@given(_GRANTS, _GRANTS)
+def test_what_was_recorded_is_read_back(one: StoreGrant, other: StoreGrant) -> None:
+    held = {"store": one.meet(other)}
+    assert of_map({**as_map(held), "unknown": {"x": 1}}, {"store": StoreGrant}) == held
+
+
+def test_what_can_not_be_read_back_is_an_error() -> None:
+    for settings in ({"max_bytes": "many"}, {"labels": 5}):
+        with pytest.raises(ValueError, match=r"size|list"):
+            of_map({"store": settings}, {"store": StoreGrant})
 
 
 @given(_GRANTS, _GRANTS, _GRANTS)

@@ -40,8 +40,8 @@ class ActorList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class StartRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An actor to start.
 
-    `manifest` is its text after substitution, `path` where the client read it (shown, never
-    opened), `component` the hexadecimal SHA-256 of one that the server has, `state` the initial
+    `manifest` is its text after substitution, `path` where the client read it: shown, never opened,
+    but what lies beside it is what the actor may start as children. `component` the hexadecimal SHA-256 of one that the server has, `state` the initial
     state in base64, which comes before the manifest's.
     """
 

@@ -17,6 +17,7 @@ from theater.clock import Clock
 from theater.errors import Conflict, JournalFailed, TheaterError, TimedOut
 from theater.handlers.port import Doing, Done
 from theater.journal.port import Journal
+from theater.runtime.answers import clipped
 from theater.runtime.cycles import WaitGraph
 from theater.runtime.inline import Moved
 from theater.runtime.waits import Asking, Wait, Waits
@@ -55,7 +56,7 @@ class Doings:
         except JournalFailed:
             raise
         except TheaterError as error:
-            done = Done(Err(f"{error.code}: {error.message}"))
+            done = Done(Err(clipped(f"{error.code}: {error.message}".encode()).decode()))
         except BaseException:
             self._graph.leave(asking.actor)
             raise

@@ -118,8 +118,15 @@ class _Bound:
             return self._tree.head(call.actor, call.resolve(child))
 
         def read() -> list[dict[str, object]]:
+            found: list[dict[str, object]] = []
+            left = limits.CHILD_EVENTS_BYTES_MAX
             events = call.history_of(call.read_head(find))
-            return [_event(each) for each in islice(events, limits.GET_CHAIN_EVENTS_MAX)]
+            for event in islice(events, limits.GET_CHAIN_EVENTS_MAX):
+                left -= len(event.data or b"")
+                if left < 0:
+                    break
+                found.append(_event(event))
+            return found
 
         return _answered(read)
 
