@@ -9,6 +9,7 @@ import pytest
 
 from tests.docs.test_second_verifier import second_problem
 from tests.runtime.actors import WAIT_S, Theater, guest, manifest, theater, until
+from tests.runtime.households import household
 from tests.runtime.variants import (
     ASKS_IN_INIT,
     COUNTS_ALIKE,
@@ -359,6 +360,26 @@ def test_mailbox_timers_and_unanswered_requests_are_kept(stage: Theater) -> None
     assert stage.ask(waiting, b"?") == b"4"
     for each in (alarm, actor, waiting):
         proven(stage, each)
+
+
+def test_children_stay_and_are_not_started_again_by_a_trial(stage: Theater) -> None:
+    home = household(stage)
+    child = home.spawn()
+    grandchild = home.spawn(of=child)
+    everybody = sorted(info.id for info in stage.node.list(ended=True))
+    for one in (home.parent.id, child):
+        before = stage.node.info(one)
+        wasm = stage.node.content(bytes.fromhex(before.component))
+        assert wasm is not None
+        update(stage, before, alike(wasm))
+        assert notes(stage, before)[0].fields["calls"]
+        proven(stage, before)
+    assert home.children() == [child]
+    assert home.children(of=child) == [grandchild]
+    assert sorted(info.id for info in stage.node.list(ended=True)) == everybody
+    stage.reopen()
+    assert home.children() == [child]
+    proven(stage, home.parent)
 
 
 def test_an_actor_works_on_while_a_component_is_tried(stage: Theater) -> None:
