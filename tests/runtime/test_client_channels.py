@@ -151,6 +151,22 @@ def test_the_next_process_closes_what_clients_of_this_one_had_open(stage: Theate
     stage.prove(actor)
 
 
+def test_a_channel_that_nobody_had_accepted_when_the_process_ended_is_not_opened_by_the_next(
+    stage: Theater,
+) -> None:
+    actor = stage.start("channels")
+    stage.node.pause(actor.id).result(WAIT_S)
+    visitor = Visitor(stage, actor)
+    stage.node.send(actor.id, b"").result(WAIT_S)
+    stage.reopen()
+    assert isinstance(visitor.end.opened.exception(WAIT_S), Unavailable)
+    stage.node.resume(actor.id).result(WAIT_S)
+    came(stage, actor, b"o" + visitor.id, b"x" + visitor.id)
+    assert not stage.node.journal.channels()
+    assert not stage.node.journal.messages()
+    stage.prove(actor)
+
+
 def test_a_client_s_message_under_a_key_is_handled_once(stage: Theater) -> None:
     actor = stage.start("channels")
     visitor = Visitor(stage, actor).opened()
