@@ -69,6 +69,9 @@ COMPONENTS_LINKED_MAX: Final = 256
 PROGRAMS_MAX: Final = 256
 COMPILE_SECONDS_MAX: Final = 120
 COMPILES_AT_ONCE_MAX: Final = 2
+COMPILED_BYTES_MAX: Final = 4 * GIB
+"""All compiled components that are kept; those that were not used for longest go first."""
+
 TYPE_NODES_MAX: Final = 50_000
 COMPILE_MEMORY_BYTES_MAX: Final = 4 * GIB
 WASM_STACK_BYTES: Final = 512 * KIB

@@ -8,11 +8,12 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from tests.engine.guests import SEND, Host, binary
-from theater.engine import Engine, InstanceLimits, Returned, wat
+from theater.engine import Engine, InstanceLimits, Returned, artifacts, wat
 from theater.errors import ComponentError, Conflict, Unavailable, UsageError
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,31 @@ def test_an_artifact_is_made_once_and_found_again(tmp_path):
     (path,) = tmp_path.iterdir()
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == made
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+def test_what_was_not_used_for_longest_goes_when_all_take_too_much(tmp_path, monkeypatch):
+    def padded(number):
+        body = "(local.get 0) (i32.const 7) (i32.mul)" + f"(i32.const {number}) (i32.add)" * 2_000
+        return wat(f'(component (core module (func (export "f") (param i32) (result i32) {body})))')
+
+    def loaded(number):
+        before = set(_files(tmp_path))
+        with Engine(tmp_path) as engine:
+            engine.load(padded(number))
+        return set(_files(tmp_path)) - before
+
+    ((first,), (second,)) = loaded(1), loaded(2)
+    sizes = [(tmp_path / name).stat().st_size for name in (first, second)]
+    for age, name in ((20, first), (10, second)):
+        then = time.time() - age
+        os.utime(tmp_path / name, (then, then))
+    assert loaded(1) == set(), "it is found again, and is the last that was used"
+    monkeypatch.setattr(artifacts, "COMPILED_BYTES_MAX", int(2.5 * max(sizes)))
+    (third,) = loaded(3)
+    assert _files(tmp_path) == sorted([first, third])
+    monkeypatch.setattr(artifacts, "COMPILED_BYTES_MAX", 1)
+    (fourth,) = loaded(4)
+    assert _files(tmp_path) == [fourth], "what was just made stays, whatever it takes"
 
 
 def test_each_configuration_has_its_own_artifact(tmp_path):

@@ -3,7 +3,8 @@
 An artifact is native code, so only what this program wrote is loaded: the directory is private and
 empty when it becomes so, a file is this user's own, and its name has the digest of what is in it,
 which is checked before the library sees it.
-Whatever doesn't fit is removed and compiled again. The compiler runs in a process of its own, with
+Whatever doesn't fit is removed and compiled again, and so is what was not used for longest, when all
+together take too much. The compiler runs in a process of its own, with
 bounds, because its input may be hostile.
 """
 
@@ -34,6 +35,7 @@ from theater.errors import ComponentError, Unavailable, UsageError
 from theater.limits import (
     COMPILE_MEMORY_BYTES_MAX,
     COMPILE_SECONDS_MAX,
+    COMPILED_BYTES_MAX,
     COMPILES_AT_ONCE_MAX,
     ERROR_MESSAGE_BYTES_MAX,
 )
@@ -70,6 +72,7 @@ class Artifacts:
             for path in self._directory.glob(f"{stem}-*.cwasm"):
                 loaded = _load(engine, path)
                 if loaded is not None:
+                    _note_use(path)
                     return loaded
                 path.unlink(missing_ok=True)
             # Who cleans up caches may have removed the directory.
@@ -89,6 +92,7 @@ class Artifacts:
                 _run_compiler(wasm, self._settings, work, timeout_s)
             path = self._directory / f"{stem}-{_digest(work)}.cwasm"
             work.replace(path)
+            _make_room(self._directory, COMPILED_BYTES_MAX, path)
             return path
         finally:
             work.unlink(missing_ok=True)
@@ -129,6 +133,28 @@ def _remove_remains(directory: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > COMPILE_SECONDS_MAX:
                 path.unlink()
+
+
+def _make_room(directory: Path, bytes_max: int, made: Path) -> None:
+    """Remove what was not used for longest until the rest, with what was just made, fits."""
+    used: list[tuple[float, int, Path]] = []
+    for path in directory.glob("*.cwasm"):
+        with contextlib.suppress(FileNotFoundError):
+            status = path.stat()
+            used.append((status.st_atime, status.st_size, path))
+    total = sum(size for _, size, _ in used)
+    for _, size, path in sorted(used):
+        if total <= bytes_max:
+            return
+        if path != made:
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+def _note_use(path: Path) -> None:
+    # Not every file system does it by itself.
+    with contextlib.suppress(OSError):
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
 
 def _digest(path: Path) -> str:
