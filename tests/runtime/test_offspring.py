@@ -10,8 +10,9 @@ import pytest
 from tests.runtime.actors import Theater, guest, manifest
 from tests.runtime.households import HANDLERS, Household, description
 from theater.chain import shapes
-from theater.errors import ActorFailed
+from theater.errors import ActorFailed, Denied
 from theater.handlers.grant_types import GRANT_TYPES
+from theater.limits import MANIFEST_BYTES_MAX
 from theater.manifest import parse
 
 STORE = '[[handler]]\ntype = "store"\n'
@@ -178,3 +179,20 @@ def test_the_tree_is_bounded_in_depth(stage: Theater, monkeypatch: pytest.Monkey
     grandchild = home.spawn(of=child)
     with pytest.raises(ActorFailed, match=r"tree\.too_deep"):
         home.spawn(of=grandchild)
+
+
+def test_what_is_too_large_is_refused_with_its_bound(home: Household) -> None:
+    small = description(home.stage, more="[limits]\nstate_bytes = 3")
+    with pytest.raises(ActorFailed, match=r"state\.too_large"):
+        home.spawn(small, state=b"four")
+    assert home.spawn(small, state=b"abc")
+    assert error_of(home, home.text + "#" * MANIFEST_BYTES_MAX) == "manifest.too_large"
+
+
+def test_a_supervisor_needs_its_handler(stage: Theater) -> None:
+    with pytest.raises(Denied) as refused:
+        stage.start("parent", manifest("parent"))
+    assert refused.value.code == "permission.missing_handlers"
+    text = description(stage, handlers='[[handler]]\ntype = "message-server"\n')
+    home = Household(stage, stage.start("parent", manifest("parent", handlers=HANDLERS)), text)
+    assert error_of(home, text) == "permission.missing_handlers"
