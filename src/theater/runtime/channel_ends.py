@@ -10,17 +10,17 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
 from typing import Final
 
 from msgspec.structs import replace
 
 from theater import limits
 from theater.errors import ActorFailed, Conflict, TheaterError, TimedOut, Unavailable
+from theater.handlers.port import HostCall
 from theater.journal.port import Journal
 from theater.journal.records import Answer, Message, Settle
 from theater.runtime.answers import RecordSteps, actor_error, bounded
-from theater.runtime.mailbox import Budget, Mailbox, OnCancel, size_of
+from theater.runtime.mailbox import Budget, Mailbox, size_of
 from theater.runtime.waits import Beside
 
 
@@ -142,11 +142,9 @@ class ClientEnds:
         self,
         journal: Journal,
         mailboxes: Budget,
-        blocking: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._journal = journal
         self._mailboxes = mailboxes
-        self._blocking = blocking
         self._lock = threading.Lock()
         self._ends: dict[str, ClientEnd] = {}
         self._over: TheaterError | None = None
@@ -201,7 +199,7 @@ class ClientEnds:
         record(lambda _: (*beside.late, done))
         beside.then(False)
 
-    def admit(self, message: Message, timeout_ms: int, on_cancel: OnCancel) -> Callable[[], None]:
+    def admit(self, message: Message, timeout_ms: int, sender: HostCall) -> Callable[[], None]:
         """Reserve a place at a client's end; returns what puts the message there.
 
         TimedOut if there is none in time, Conflict if the client has left.
@@ -210,15 +208,15 @@ class ClientEnds:
         size = size_of(message)
         if end is None or end.mailbox.closed:
             raise closed(message.subject or "")
-        if not end.mailbox.reserve(size):
-            with self._blocking():
-                if not end.mailbox.reserve(size, timeout_ms / 1000, on_cancel):
-                    if end.mailbox.closed:
-                        raise closed(end.channel)
-                    raise TimedOut(
-                        f"the client of channel {end.channel} does not take what was sent to it",
-                        code="mailbox.full",
-                    )
+        if not sender.has_place(end.mailbox, size) and not sender.await_place(
+            end.mailbox, size, timeout_ms / 1000
+        ):
+            if end.mailbox.closed:
+                raise closed(end.channel)
+            raise TimedOut(
+                f"the client of channel {end.channel} does not take what was sent to it",
+                code="mailbox.full",
+            )
         return lambda: end.put(message)
 
     def give_back(self, message: Message) -> None:

@@ -75,7 +75,7 @@ class Channels:
     """All of a node. Satisfies the message server's ChannelPort."""
 
     def __init__(self, journal: Journal, router: Router) -> None:
-        self.ends: Final = ClientEnds(journal, router.mailboxes, router.blocking)
+        self.ends: Final = ClientEnds(journal, router.mailboxes)
         self._journal: Final = journal
         self._router: Final = router
         self._lock = threading.Lock()
@@ -204,7 +204,7 @@ class Channels:
             put = self._router.admit(message, timeout_ms, call)
         else:
             _check_size(body, sender)
-            put = self.ends.admit(message, timeout_ms, call.on_cancel)
+            put = self.ends.admit(message, timeout_ms, call)
         call.hold(found.lock)
         if found.closed:
             if receiver is not None:

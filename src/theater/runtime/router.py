@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import Final, Protocol
 
 from msgspec.structs import replace
@@ -46,7 +46,6 @@ class Schedule(Protocol):
     """The dispatcher, as the router uses it."""
 
     def schedule(self, runnable: Actor) -> None: ...
-    def blocking(self) -> AbstractContextManager[None]: ...
 
 
 class Sender(Protocol):
@@ -84,7 +83,6 @@ class Router:
         self._inline: Final = InlineRuns(clock, later)
         self._positions = itertools.count(1)
         self._depth = threading.local()
-        self.blocking: Final = dispatcher.blocking
         self.channels: Final = Channels(journal, self)
 
     def start_positions_at(self, first: int) -> None:
