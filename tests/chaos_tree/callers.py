@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from tests.chaos.patrons import AGAIN, Door
 from theater.client import Client
 from theater.errors import TheaterError, Unavailable
+from theater.protocol.actors import ActorView
 
 T = TypeVar("T")
 
@@ -96,19 +97,25 @@ class Caller:
 
 
 class Roster:
-    """The ids of the living actors by name, as the server told last. Thread-safe."""
+    """Who lives, by name, as the server told last. Thread-safe."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, str] = {}
+        self._views: dict[str, ActorView] = {}
 
-    def look(self, caller: Caller) -> int:
-        """Ask the server; returns how many live."""
+    def look(self, caller: Caller) -> None:
+        """Ask the server."""
         views = caller.insist(lambda client: client.actors())
-        self._ids = {view.name: view.id for view in views}
-        return len(views)
+        self._views = {view.name: view for view in views}
 
     def id(self, name: str) -> str | None:
-        return self._ids.get(name)
+        """The id of an actor that lives."""
+        view = self._views.get(name)
+        return None if view is None else view.id
+
+    def running(self, name: str) -> bool:
+        """Whether an actor has been started, with all that its `init` starts."""
+        view = self._views.get(name)
+        return view is not None and view.status == "running"
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._views)

@@ -56,6 +56,8 @@ class History:
     waited_us: int = 0
     names: list[str] = field(default_factory=list)
     notes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    """The kinds of the messages whose calls were begun."""
     deeds: Counter[tuple[str, bool]] = field(default_factory=Counter)
     """Calls of the supervisor's interface, and whether they were ok."""
     spawned: dict[str, bool] = field(default_factory=dict)
@@ -116,6 +118,7 @@ class Reader:
         self._call = Call("" if message is None else message.id, name, attempt, seq)
         if message is not None:
             self.history.calls.append(self._call)
+            self.history.kinds[message.kind] += 1
 
     def _host(self, event: Event, form: shapes.Host) -> None:
         call, history = self._call, self.history

@@ -70,8 +70,9 @@ class Injector:
     def _inject(self, fault: Planned, injected: Injected) -> None:
         match fault.kind:
             case Fault.CRASH:
-                for place, target in enumerate(fault.others):
+                for place, target in enumerate(fault.busy):
                     self._occupy(target, fault, place)
+                self._storm(fault, Injected(fault))
                 self._crash()
                 injected.done = 1
             case Fault.KILL:
@@ -91,8 +92,7 @@ class Injector:
                 if parent is not None and found is not None:
                     self._tell(parent, sign, f"f{fault.number:011}", injected, found.encode())
             case Fault.STORM:
-                for place, target in enumerate(fault.others):
-                    self._tell(target, b"p", f"f{fault.number:09}{place:02}", injected)
+                self._storm(fault, injected)
             case Fault.TRAP:
                 # A new instance does not trap, so the message comes to one that has served another.
                 self._tell(fault.target, b"c", f"u{fault.number:011}", Injected(fault))
@@ -122,6 +122,10 @@ class Injector:
             name = f"w{fault.number:07}{place:02}{number:02}"
             sign, more = (b"c", b"") if number else (b"w", WORK_MS)
             self._caller.send(found, name, letter(sign, name, more))
+
+    def _storm(self, fault: Planned, injected: Injected) -> None:
+        for place, target in enumerate(fault.others):
+            self._tell(target, b"p", f"f{fault.number:09}{place:02}", injected)
 
     def _tell(
         self, target: str, sign: bytes, name: str, injected: Injected, more: bytes = b""

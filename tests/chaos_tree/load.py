@@ -88,7 +88,8 @@ class Gardener:
             if member.parent is None or self._roster.id(member.name) is not None:
                 continue
             parent = self._roster.id(member.parent)
-            if parent is not None and now >= self._asked.get(member.name, 0.0):
+            ready = parent is not None and self._roster.running(member.parent)
+            if parent is not None and ready and now >= self._asked.get(member.name, 0.0):
                 self._asked[member.name] = now + PATIENCE_S
                 self.plant(member.name, parent)
 

@@ -45,7 +45,7 @@ class Fault(StrEnum):
     RESTART_CHILD = "restart-child"
     """A parent restarts a child."""
     CRASH = "crash"
-    """SIGKILL of the node."""
+    """SIGKILL of the node, in the midst of calls and restarts."""
 
 
 # How often each kind comes in a deal: so many faults in which none is missing.
@@ -89,7 +89,7 @@ class Member:
 class Planned:
     """A fault: its number, what, whose, and how long to wait before it, in seconds.
 
-    `others` are further targets: of a storm, and those who are at work when the node is killed.
+    `others` are the children that a storm hits. `busy` are at work when the node is killed.
     """
 
     number: int
@@ -97,6 +97,7 @@ class Planned:
     target: str
     pause_s: float
     others: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
 
 
 class Plan:
@@ -132,7 +133,7 @@ class Plan:
                 # Now and then an operator's fault hits a branch with all that is below it.
                 high = kind in (Fault.KILL, Fault.RESTART, Fault.RENEW) and several < 0.2
                 if kind is Fault.CRASH:
-                    yield Planned(number, kind, "", pause_s, busy)
+                    yield Planned(number, kind, branch, pause_s, storm, busy)
                 elif kind in ON_BRANCHES:
                     yield Planned(number, kind, branch, pause_s, storm)
                 else:

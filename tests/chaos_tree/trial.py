@@ -59,6 +59,7 @@ class Trial:
             f"{count} {name} {'ok' if ok else 'refused'}"
             for (name, ok), count in verdict.deeds.most_common()
         )
+        kinds = ", ".join(f"{count} {kind}" for kind, count in verdict.kinds.most_common())
         lines = [
             f"seed {outcome.plan.seed}: {len(languages)} actors, {languages.count('python')} in Python",
             f"  grown in {outcome.grown_s:.1f} s, then {outcome.seconds:.1f} s of load and faults",
@@ -67,6 +68,7 @@ class Trial:
             f"  {outcome.replayed} chains replayed in {outcome.replaying_s:.1f} s",
             f"  {verdict.accepted} messages accepted, {verdict.handled} handled",
             f"  {verdict.aside} in quarantine, dead letters: {dead or 'none'}",
+            f"  calls of messages: {kinds}",
             f"  calls ended: {ends}",
             f"  longest request {verdict.longest_s:.2f} s",
             f"  longest opening {max(outcome.openings_s):.2f} s",

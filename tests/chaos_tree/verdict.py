@@ -56,6 +56,7 @@ class Verdict:
     dead: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     notes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     deeds: Counter[tuple[str, bool]] = field(default_factory=Counter)
     longest_s: float = 0.0
     replayed: int = 0
@@ -106,6 +107,7 @@ def unhandled(journal: Journal) -> dict[str, Message]:
 def _add(verdict: Verdict, history: History) -> None:
     verdict.events += history.events
     verdict.notes.update(history.notes)
+    verdict.kinds.update(history.kinds)
     verdict.deeds.update(history.deeds)
     verdict.ends.update(call.end or "result" for call in history.calls if call.end != "")
     if history.problem is not None:
