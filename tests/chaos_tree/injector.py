@@ -24,6 +24,7 @@ from theater.protocol.actors import ActorView
 WAITING: Final = 3
 """How many messages stand behind the call in hand of who is killed or restarted."""
 
+GUSTS: Final = 3
 WORK_MS: Final = b"0100"
 
 
@@ -124,8 +125,15 @@ class Injector:
             self._caller.send(found, name, letter(sign, name, more))
 
     def _storm(self, fault: Planned, injected: Injected) -> None:
+        """Have several children fail at once, again and again: of such messages in a row every
+        second one traps, and counts, because it is handled when it is tried again.
+        """
         for place, target in enumerate(fault.others):
-            self._tell(target, b"p", f"f{fault.number:09}{place:02}", injected)
+            for number in range(GUSTS):
+                name = f"f{fault.number:07}{place:02}{number:02}"
+                self._tell(target, b"t", name, injected)
+        supervisor = self._roster.id(fault.target)
+        injected.actors = [] if supervisor is None else [supervisor]
 
     def _tell(
         self, target: str, sign: bytes, name: str, injected: Injected, more: bytes = b""

@@ -33,7 +33,7 @@ class Fault(StrEnum):
     EXIT = "exit"
     """A message whose call asks for the actor's end."""
     STORM = "storm"
-    """Poison for several children of a branch at once: more than its intensity allows."""
+    """Traps in several children of a branch at once: more than its intensity allows."""
     KILL = "kill"
     """An operator's forced stop, final for whoever it hits; its parent is told to start another."""
     RESTART = "restart"
@@ -151,6 +151,7 @@ class Plan:
                 restart=chosen.choice(["permanent", "transient"]),
                 restart_state=chosen.choice(["last", "last", "initial"]),
                 strategy=STRATEGIES[number % len(STRATEGIES)],
+                intensity=chosen.choice([1, 2, 3]),
             )
         leaves = actors - 1 - branches
         python = set(chosen.sample(range(leaves), min(PYTHON_LEAVES, leaves // 10)))

@@ -37,6 +37,8 @@ UNION ALL SELECT 'call', call, seq, id, name, status
     FROM tips JOIN actors ON actors.number = tips.number WHERE call IS NOT NULL
 UNION ALL SELECT 'actor', id, '', '', name, status
     FROM actors WHERE status NOT IN ('running', 'stopped', 'failed')
+UNION ALL SELECT 'plan', supervisor, json_extract(kept, '$.plan'), '', '', ''
+    FROM supervision WHERE json_array_length(kept, '$.plan') > 0
 """
 
 

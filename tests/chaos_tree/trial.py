@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -51,10 +52,9 @@ class Trial:
         languages = [each.language for each in outcome.plan.members.values()]
         dead = ", ".join(f"{count} {reason}" for reason, count in verdict.dead.most_common())
         ends = ", ".join(f"{count} {kind}" for kind, count in verdict.ends.most_common())
-        notes = ", ".join(
-            f"{count} {type_} by {by} ({why})"
-            for (type_, by, why), count in verdict.notes.most_common(SHOWN)
-        )
+        notes: Counter[str] = Counter()
+        for (type_, by, why), count in verdict.notes.items():
+            notes[f"{type_} by {by} ({why.partition(':')[0].splitlines()[0]})"] += count
         deeds = ", ".join(
             f"{count} {name} {'ok' if ok else 'refused'}"
             for (name, ok), count in verdict.deeds.most_common()
@@ -73,8 +73,8 @@ class Trial:
             f"  longest request {verdict.longest_s:.2f} s",
             f"  longest opening {max(outcome.openings_s):.2f} s",
             f"  memory of the server {outcome.memory_bytes / 2**20:.0f} MiB",
-            f"  notes: {notes}",
-            f"  children: {deeds or 'none'}",
+            *(f"  {count:6d} {note}" for note, count in notes.most_common()),
+            f"  children: {deeds or 'none'}; supervisors gave up {verdict.given_up} times",
             "  fault          injected  took effect",
         ]
         for kind, cell in verdict.histogram.items():

@@ -17,8 +17,11 @@ from tests.chaos_tree.histories import History, read
 from tests.chaos_tree.injector import Injected
 from tests.chaos_tree.letters import REQUEST_MS, states_names
 from tests.chaos_tree.plan import ROOT, Fault, Plan
+from theater.chain import shapes
 from theater.journal.port import Journal
 from theater.journal.records import ActorRow, Message
+from theater.runtime.states import By
+from theater.runtime.supervision.judging import INTENSITY
 
 PAGE: Final = 1000
 ENDED: Final = ("stopped", "failed")
@@ -26,7 +29,6 @@ LATE: Final = "answer.late"
 ENDS: Final = {
     Fault.TRAP: "trap",
     Fault.POISON: "trap",
-    Fault.STORM: "trap",
     Fault.DEADLINE: "deadline",
     Fault.ERROR: "error",
     Fault.EXIT: None,
@@ -58,6 +60,7 @@ class Verdict:
     notes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     deeds: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    given_up: int = 0
     longest_s: float = 0.0
     replayed: int = 0
     faults: list[str] = field(default_factory=list)
@@ -78,6 +81,7 @@ def judge(plan: Plan, journal: Journal, dealings: Dealings, injected: list[Injec
     _nothing_is_left_to_do(verdict, journal)
     _the_tree_is_whole(verdict, rows)
     _every_child_was_started_once(verdict, histories)
+    _supervisors_kept_to_their_policies(verdict, plan, histories)
     _states_are_what_was_handled(verdict, plan, journal, histories)
     _every_message_has_one_fate(verdict, plan, journal, histories, dealings)
     _nobody_waited_too_long(verdict, histories, dealings)
@@ -119,6 +123,8 @@ def _nothing_is_left_to_do(verdict: Verdict, journal: Journal) -> None:
         verdict.faults.append(f"{message.id} is left, {message.state}, at {message.receiver}")
     for wait, _ in journal.waits():
         verdict.faults.append(f"the wait {wait.id} of {wait.actor} is left open")
+    for kept in journal.supervision():
+        verdict.expect(not kept.plan, f"{kept.supervisor} has still to do {kept.plan}")
 
 
 def _the_tree_is_whole(verdict: Verdict, rows: list[ActorRow]) -> None:
@@ -153,6 +159,46 @@ def _every_child_was_started_once(verdict: Verdict, histories: list[History]) ->
             and (row.parent is None or row.id in spawned),
             f"{row.name} {row.id} is there and nobody started it",
         )
+
+
+def _supervisors_kept_to_their_policies(
+    verdict: Verdict, plan: Plan, histories: list[History]
+) -> None:
+    given_up = {history.row.id: _times(history, INTENSITY) for history in histories}
+    rows = [history.row for history in histories]
+    living = {row.id for row in rows if row.status not in ENDED}
+    failed: Counter[str] = Counter()
+    for history in histories:
+        row = history.row
+        restart = plan.members[row.name].restart
+        restarts = sum(
+            count
+            for (type_, by, _), count in history.notes.items()
+            if type_ == shapes.ACTOR_RESTART and by == By.SUPERVISOR.value
+        )
+        verdict.expect(
+            restart != "temporary" or not restarts, f"{row.name} is temporary and was restarted"
+        )
+        asked = any(
+            type_ == shapes.ACTOR_STOP and by == By.ACTOR.value for type_, by, _ in history.notes
+        )
+        verdict.expect(
+            restart != "permanent" or not asked or row.parent not in living,
+            f"{row.name} is permanent and was let go",
+        )
+        if row.status == "failed" and restart != "temporary" and row.parent is not None:
+            failed[row.parent] += 1
+    # Who is restarted with a branch that gave up has its reason in the notes.
+    verdict.given_up = sum(given_up[row.id] for row in rows if row.name in plan.branches)
+    for parent, count in failed.items():
+        verdict.expect(
+            parent not in living or given_up[parent] == count,
+            f"{count} children of {parent} failed for good, and it gave up {given_up[parent]} times",
+        )
+
+
+def _times(history: History, why: str) -> int:
+    return sum(count for (_, _, said), count in history.notes.items() if said.startswith(why))
 
 
 def _states_are_what_was_handled(
@@ -239,6 +285,7 @@ def _nobody_waited_too_long(verdict: Verdict, histories: list[History], dealings
 
 def _count(verdict: Verdict, histories: list[History], injected: list[Injected]) -> None:
     ends: dict[str, set[str | None]] = {}
+    gave_up = {history.row.id for history in histories if _times(history, INTENSITY)}
     for history in histories:
         for call in history.calls:
             ends.setdefault(call.message, set()).add(call.end)
@@ -248,6 +295,8 @@ def _count(verdict: Verdict, histories: list[History], injected: list[Injected])
         cell.injected += 1
         if kind in ENDS:
             cell.took_effect += any(ENDS[kind] in ends.get(id_, ()) for id_ in each.messages)
+        elif kind is Fault.STORM:
+            cell.took_effect += not gave_up.isdisjoint(each.actors)
         elif kind in (Fault.STOP_CHILD, Fault.RESTART_CHILD):
             cell.took_effect += any(None in ends.get(id_, ()) for id_ in each.messages)
         else:
