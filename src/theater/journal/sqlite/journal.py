@@ -33,6 +33,7 @@ from theater.journal.records import (
 )
 from theater.journal.sqlite.directory import DataDirectory
 from theater.journal.sqlite.files import ContentFiles, FileLayer, SystemFiles
+from theater.journal.sqlite.mark import CommitMark
 from theater.journal.sqlite.reader import Reader
 from theater.journal.sqlite.schema import close_connection, connect_writer
 from theater.journal.sqlite.trouble import refusal
@@ -91,7 +92,8 @@ class SqliteJournal:
         try:
             connection = connect_writer(directory.database, vfs)
             content = ContentFiles(directory.content, SystemFiles() if files is None else files)
-            writer = Writer(connection, content, failpoint)
+            mark = CommitMark.open(path, connection)
+            writer = Writer(connection, content, mark, failpoint)
         except BaseException as error:
             if connection is not None:
                 close_connection(connection)

@@ -16,6 +16,7 @@ from theater.journal.queue import Entry
 from theater.journal.records import ActorRow, Answer, Append, CreateActor, Message, Record
 from theater.journal.sqlite.files import ContentFiles
 from theater.journal.sqlite.group import Group
+from theater.journal.sqlite.mark import CommitMark
 from theater.journal.sqlite.runs import pack
 from theater.journal.sqlite.schema import place
 from theater.journal.sqlite.statements import from_list, insert, with_list
@@ -42,9 +43,14 @@ class Writer:
     """Commits groups. Used by one thread."""
 
     def __init__(
-        self, connection: apsw.Connection, files: ContentFiles, failpoint: Failpoint | None
+        self,
+        connection: apsw.Connection,
+        files: ContentFiles,
+        mark: CommitMark,
+        failpoint: Failpoint | None,
     ) -> None:
         self._connection = connection
+        self._mark = mark
         self._files = files
         self._failpoint = failpoint
         self._heads: dict[str, Head] = {}
@@ -124,12 +130,14 @@ class Writer:
             self._write_keys(group)
             self._write_stores(group)
             self._write_supervision(group)
+            self._mark.count()
             self._pass("written", numbers)
             connection.execute("COMMIT")
         except BaseException:
             with suppress(apsw.Error):
                 connection.execute("ROLLBACK")
             raise
+        self._mark.committed()
         self._open_waits -= group.waits_gone
         self._open_waits |= group.waits.keys()
         self._pass("committed", numbers)
