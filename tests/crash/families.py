@@ -7,10 +7,12 @@ begun, and no child is there twice.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from tests.crash.scenario import Told
 from tests.runtime.actors import WAIT_S, guest, manifest, until
 from tests.runtime.households import HANDLERS
-from theater.errors import ActorFailed
+from theater.errors import ActorFailed, NotFound
 from theater.runtime.node import Node
 
 CHILDREN = ("first", "second", "third")
@@ -40,7 +42,21 @@ def play(node: Node, told: Told) -> str:
     _order(node, told, parent, "events", "e" + known["second"])
     node.stop(parent).result(WAIT_S)
     told.note("stopped", parent)
+    _fail(node, told, digest, text)
     return parent
+
+
+def _fail(node: Node, told: Told, digest: str, text: str) -> None:
+    """A parent that fails for good, which is recorded before its children are stopped."""
+    weak = manifest("weak", handlers=f'poison = "fail"\n{HANDLERS}')
+    failing = node.start(weak, component=digest, key="start weak").result(WAIT_S).id
+    for name in ("elder", "younger"):
+        _order(node, told, failing, name, f"c{text}")
+    with suppress(NotFound):  # it has failed, and answers nobody who asks again
+        _order(node, told, failing, "failed", "f")
+    assert node.wait(failing).result(WAIT_S).status == "failed"
+    for name in ("elder", "younger"):
+        assert node.wait(told.all()[name]).result(WAIT_S).status == "stopped"
 
 
 def _order(node: Node, told: Told, actor: str, name: str, order: str) -> None:
@@ -61,7 +77,10 @@ def check(node: Node, parent: str, told: Told) -> None:
     assert known["told"] == f"X{known['third']}bye\n"
     assert known["list"] == known["first"] + known["resume"]
     assert known["restart"] == known["stop"] == known["state"] == ""
-    family = {each.id: each for each in node.list(ended=True)}
+    family = {each.id: each for each in node.list(ended=True) if each.name != "weak"}
+    orphans = [family.pop(known[name]) for name in ("elder", "younger")]
+    assert {each.status for each in orphans} == {"stopped"}
+    assert orphans[0].parent == orphans[1].parent
     grandchild = family.pop(known["grandchild"])
     assert (grandchild.parent, grandchild.status) == (known["first"], "stopped")
     assert family.pop(parent).status == "stopped"
@@ -79,4 +98,4 @@ def check(node: Node, parent: str, told: Told) -> None:
         replay = node.replay(actor)
         assert replay.equal, replay
     assert not node.journal.waits()
-    assert not node.journal.messages()
+    assert not node.journal.living_messages()

@@ -12,7 +12,9 @@ from tests.runtime.households import Household, description, household
 from theater.errors import ActorFailed, Conflict
 from theater.journal.records import SetActor
 from theater.journal.sqlite import SqliteJournal
+from theater.runtime.births import ChildPlace
 from theater.runtime.info import ActorInfo
+from theater.runtime.offspring import Offspring
 from theater.runtime.settings import NodeSettings
 
 HOUR_MS = 3_600_000
@@ -167,17 +169,23 @@ def test_parents_that_wait_without_a_thread_have_one_child_each(crowded: Theater
         crowded.prove(home.parent)
 
 
-def test_no_child_is_made_for_a_call_that_is_over(stage: Theater) -> None:
+@pytest.mark.parametrize(("call", "wanted"), [(1, True), (None, False)])
+def test_no_child_is_made_for_a_call_that_is_over_or_waits_no_more(
+    stage: Theater, call: int | None, wanted: bool
+) -> None:
     """Its parent might have ended since, and would never stop it."""
     home = household(stage)
-    births = stage.node._births
+    gate = stage.start("defer")
+    stage.node.request(home.parent.id, f"r{gate.id}?".encode(), timeout_ms=HOUR_MS)
+    until(lambda: asked(stage, gate), stage.node)
     parent = stage.node._router.actors[home.parent.id]
-    from theater.runtime.births import ChildPlace
-    from theater.runtime.offspring import Offspring
-
     digest = bytes.fromhex(stage.node.add_component(guest("parent")))
-    place = ChildPlace(parent, 1, "00000000-0000-4000-8000-000000000001", 9, False, None)
+    open_call = parent.tip.call if call is None else call
+    assert open_call is not None
+    child = "00000000-0000-4000-8000-000000000001"
+    place = ChildPlace(parent, open_call, child, 9, False, None, lambda: wanted)
+    described = Offspring(parent.manifest, digest, None)
     with pytest.raises(Conflict) as refused:
-        births.child(place, Offspring(parent.manifest, digest, None), parent.manifest.grants)
+        stage.node._births.child(place, described, parent.manifest.grants)
     assert refused.value.code == "child.too_late"
-    assert home.children() == []
+    assert stage.node.list(ended=True, parent=home.parent.id) == []

@@ -39,7 +39,7 @@ class ChildPlace:
     """Who asks for a child: the parent, the seq of its open call, and the child's id.
 
     `resumes`: its `init` is not called. `origin` is the event that its state is from, None for one
-    that comes from the parent.
+    that comes from the parent. `wanted` is asked, under the parent's lock, whether to make it at all.
     """
 
     parent: Actor
@@ -48,6 +48,7 @@ class ChildPlace:
     children_max: int
     resumes: bool
     origin: shapes.Peer | None
+    wanted: Callable[[], bool]
 
 
 class Births:
@@ -151,7 +152,7 @@ class Births:
         self._saving.starting(asked.child, manifest)
         with parent.lock:
             tip = parent.tip
-            if tip.call != asked.call:
+            if tip.call != asked.call or not asked.wanted():
                 raise Conflict("the call that asked for this child is over", code="child.too_late")
             self._check_room(asked)
             above = shapes.Peer(parent.id, tip.seq, tip.hash)

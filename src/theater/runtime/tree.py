@@ -61,6 +61,8 @@ class Tree:
         self._lock = threading.Lock()
         self._bearing: dict[str, Future[Done]] = {}
         """What is known of children that somebody waits for to start, by id."""
+        self._unwanted: set[str] = set()
+        """Those of them that nobody waits for any more."""
         self._restarting: dict[str, Future[Done]] = {}
 
     def open(
@@ -96,9 +98,13 @@ class Tree:
             if future is not None:
                 return future
             future = self._bearing[birth.child] = Future()
-        future.add_done_callback(lambda _: self._bearing.pop(birth.child, None))
+        future.add_done_callback(lambda _: self._forget(birth.child))
         self._work(lambda: self._start(birth, again, future), future)
         return future
+
+    def _forget(self, child: str) -> None:
+        self._bearing.pop(child, None)
+        self._unwanted.discard(child)
 
     def _start(self, birth: Birth, again: bool, future: Future[Done]) -> None:
         if again and self._row(birth.child) is not None:
@@ -146,8 +152,13 @@ class Tree:
             restarted.add_done_callback(lambda over: _tell_restart(over, future))
         return future
 
-    def give_up(self, child: str) -> None:
-        """Nobody waits any more for a child to start: it is stopped at once."""
+    def give_up(self, parent: str, child: str) -> None:
+        """Nobody waits any more for a child to start: it is stopped at once, or never made."""
+        asked = self._router.actors.get(parent)
+        if asked is not None:
+            with asked.lock:  # no child is made meanwhile
+                if child in self._bearing:
+                    self._unwanted.add(child)
         found = self._router.actors.get(child)
         if found is not None:
             self._family.stop(found, By.PARENT, force=True)
@@ -168,7 +179,13 @@ class Tree:
             self._programs.grants(manifest), above, parent.manifest.permission_policy
         )
         asked = ChildPlace(
-            parent, birth.call, birth.child, birth.children_max, birth.resumes, origin
+            parent,
+            birth.call,
+            birth.child,
+            birth.children_max,
+            birth.resumes,
+            origin,
+            lambda: birth.child not in self._unwanted,
         )
         return self._births.child(asked, found, grants)
 

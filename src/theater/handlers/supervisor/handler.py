@@ -77,7 +77,7 @@ class _Bound:
         return Doing(
             child,
             lambda again: tree.spawn(birth, again),
-            lambda: tree.give_up(child),
+            lambda: tree.give_up(call.actor, child),
             tree.timeout_ms(call.actor),
         )
 

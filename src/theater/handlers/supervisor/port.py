@@ -45,8 +45,8 @@ class SupervisorPort(Protocol):
         """
         ...
 
-    def give_up(self, child: str) -> None:
-        """Nobody waits any more for a child to start: it is stopped at once."""
+    def give_up(self, parent: str, child: str) -> None:
+        """Nobody waits any more for a child to start: it is stopped at once, or never made."""
         ...
 
     def children(self, parent: str) -> list[str]:
