@@ -140,16 +140,19 @@ class Dispatch:
                     self._readers.submit(self._node.leave_channel, end)
 
     async def _received(self, end: ClientEnd, more: asyncio.Event) -> AsyncIterator[list[bytes]]:
+        def look() -> tuple[bool, list[bytes]]:
+            over = end.over  # asked before: what came until then is taken now
+            return over, end.take()
+
         told = self._loop.time()
         while True:
             if self._feed.closed:
                 raise stopping()
             more.clear()
-            over = end.over  # asked before: what came until then is taken now
-            bodies = await self._loop.run_in_executor(self._followers, end.take)
-            if not bodies and over:
+            over, bodies = await self._loop.run_in_executor(self._followers, look)
+            if over and not bodies:
                 return
-            if not bodies and not end.over and not self._feed.closed:
+            if not bodies and not self._feed.closed:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(told + SUBSCRIPTION_BEAT_S - self._loop.time()):
                         await more.wait()
