@@ -253,6 +253,45 @@ def test_a_channel_whose_opener_never_learned_its_id_is_closed(
         stage.prove(two)
 
 
+def test_an_acceptance_in_the_moment_in_which_its_asker_ends_opens_nothing(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    ending: list[int] = []
+    meanwhile: list[Callable[[], None]] = []
+
+    def between(point: str, number: int) -> None:
+        # The end of the asker's call is queued, and that it waited is not yet forgotten.
+        if (point, [number]) == ("queued", ending):
+            meanwhile.pop()()
+
+    settings = NodeSettings(cache_dir=cache_dir, failpoint=between)
+    with theater(tmp_path / "data", settings) as stage:
+        one, two, gate = stage.start("channels"), stage.start("channels"), stage.start("defer")
+        stage.node.pause(two.id).result(WAIT_S)  # so that it has a thread of its own
+        body = b"o" + two.id.encode() + b"g" + gate.id.encode()
+        waiting = stage.node.request(one.id, body, timeout_ms=60_000)
+        until(lambda: stage.node.info(two.id).mailbox == 1, stage.node)
+        stage.node.resume(two.id).result(WAIT_S)
+        until(lambda: _outstanding(stage, gate) == 1, stage.node)
+
+        def accept() -> None:
+            stage.tell(gate, b"go")
+            until(lambda: len(lines(stage, two)) == 2, stage.node)
+
+        meanwhile.append(accept)
+        ending.append(stage.node.journal.appended() + 1)
+        asker = stage.node._router.actors[one.id]
+        asker.stop_requested = "force"
+        assert asker.running is not None
+        asker.running.kill("killed")
+        assert waiting.exception(WAIT_S) is not None
+        assert not meanwhile
+        opened, closed = lines(stage, two)
+        assert closed == b"x" + opened[1:20]
+        assert not stage.node.journal.channels()
+        stage.prove(two)
+
+
 def test_a_channel_to_one_who_waits_for_its_opener_is_refused_at_once(
     stage: Theater, pair: tuple[ActorInfo, ActorInfo]
 ) -> None:
