@@ -222,7 +222,9 @@ class Node(Unhandling):
             running = actor.running
             if running is not None:
                 running.kill("killed")  # nothing of it is recorded any more: the journal is closed
-        if self._dispatcher.close(CLOSE_S):
+        # What is tried for an update is interrupted by the engine's clock, which must go on till then.
+        tried = self._updates.wait(CLOSE_S)
+        if self._dispatcher.close(CLOSE_S) and tried:
             for actor in list(self._router.actors.values()):
                 actor.passivate()
             self._programs.close()

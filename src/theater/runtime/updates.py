@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from typing import Final
 
 from theater.errors import TheaterError
@@ -71,6 +72,7 @@ class Updates:
         self._restored: Final = restored
         self._lock = threading.Lock()
         self._trials: set[Trial] = set()
+        self._jobs: set[Future[None]] = set()
         self._closed = False
 
     def update(
@@ -90,6 +92,12 @@ class Updates:
         for trial in trials:
             trial.cancel()
 
+    def wait(self, seconds: float) -> bool:
+        """Whether all that was tried has ended, within a time: it needs the engine for that."""
+        with self._lock:
+            jobs = list(self._jobs)
+        return not wait_for(jobs, seconds).not_done
+
     def _submit(self, wanted: Wanted) -> None:
         def run() -> None:
             try:
@@ -102,13 +110,19 @@ class Updates:
                 self._fail(wanted, error)
 
         def given_up(job: Future[None]) -> None:
+            with self._lock:
+                self._jobs.discard(job)
             if job.cancelled():
                 self._fail(wanted, closing())
 
         try:
-            self._workers.submit(run).add_done_callback(given_up)
+            job = self._workers.submit(run)
         except RuntimeError:
             self._fail(wanted, closing())
+            return
+        with self._lock:
+            self._jobs.add(job)
+        job.add_done_callback(given_up)
 
     def _try(self, wanted: Wanted) -> bool:
         """Place the order if all is as it must be; False if there is nothing to do any more."""
