@@ -23,6 +23,19 @@ def test_a_call_that_is_not_done_within_its_grace_is_killed(stage: Theater) -> N
     stage.prove(asker)
 
 
+def test_calls_that_a_closing_node_cuts_off_are_no_errors_in_the_log(
+    stage: Theater, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging = '[[handler]]\ntype = "message-server"\n[[handler]]\ntype = "runtime"\n'
+    busy = stage.start("busy", manifest("busy", handlers=logging, events_per_call=1_000_000))
+    stage.node.request(busy.id, b"l900000")
+    until(lambda: len(stage.types(busy)) > 100, stage.node)
+    stage.reopen()
+    until(lambda: len(stage.types(busy)) > 1_000, stage.node)
+    stage.node.stop(busy.id, force=True).result(WAIT_S)
+    assert not [record for record in caplog.records if "JournalFailed" in record.getMessage()]
+
+
 def test_a_call_that_is_done_within_its_grace_has_its_result(stage: Theater) -> None:
     callee = stage.start("defer")
     asker = stage.start("relay", state=callee.id.encode())

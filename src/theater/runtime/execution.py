@@ -23,6 +23,7 @@ from theater.chain import shapes
 from theater.chain.event import Event
 from theater.chain.tip import Ref
 from theater.engine import EndCall, Ended, GuestError, Outcome, Returned
+from theater.errors import JournalFailed
 from theater.handlers.port import Doing, Done, Waiting
 from theater.journal.records import (
     Answer,
@@ -283,6 +284,8 @@ class Execution(WaitingCall):
                 cast(shapes.ErrorKind, kind),
                 code=cast("shapes.TrapCode | None", code),
             )
+            if isinstance(outcome.cause, JournalFailed):
+                raise outcome.cause  # it has no end: the next node takes it up
             log.warning(
                 "actor %s: %s ended with %s: %s",
                 actor.id,
