@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.runtime.actors import WAIT_S, Theater, guest, until
+from tests.runtime.households import description, household
 from theater.chain import shapes
 from theater.errors import ActorFailed
 from theater.handlers.grant_types import GRANT_TYPES
@@ -126,3 +127,16 @@ def test_with_fail_one_failure_is_forgiven(stage: Theater) -> None:
     for number in (1, 2):
         assert stage.ask(actor, b"fine") == str(number).encode()
     assert stage.node.info(actor.id).status == "running"
+
+
+def test_with_fail_a_child_is_not_restarted_and_its_parent_is_told(stage: Theater) -> None:
+    home = household(stage)
+    more = 'poison = "fail"\n[supervision]\nrestart = "permanent"\n'
+    child = home.spawn(description(stage, "counter", more=more))
+    with pytest.raises(ActorFailed):
+        stage.node.request(child, b"trap").result(WAIT_S)
+    assert stage.node.wait(child).result(WAIT_S).status == "failed"
+    assert home.children() == []
+    assert home.told()[-1].startswith("E" + child)
+    assert home.status(home.parent.id) == "running"
+    assert stage.types(home.parent).count(shapes.ACTOR_RESTART) == 0
