@@ -189,3 +189,26 @@ def test_no_child_is_made_for_a_call_that_is_over_or_waits_no_more(
         stage.node._births.child(place, described, parent.manifest.grants)
     assert refused.value.code == "child.too_late"
     assert stage.node.list(ended=True, parent=home.parent.id) == []
+
+
+def test_a_child_whose_parent_had_ended_has_its_messages_again_before_it_is_stopped(
+    stage: Theater,
+) -> None:
+    home = household(stage)
+    gate, paused = stage.start("defer"), stage.start("defer")
+    child = home.spawn(description(stage, more="[supervision]\nshutdown_ms = 100"))
+    stage.node.request(child, f"r{gate.id}?".encode(), timeout_ms=HOUR_MS)
+    until(lambda: asked(stage, gate), stage.node)
+    stage.node.pause(paused.id).result(WAIT_S)
+    for _ in range(900):  # the next process takes its time to read them all
+        last = stage.node.send(paused.id, b"waits")
+    last.result(WAIT_S)
+    stage.node.close()
+    journal = SqliteJournal.open(stage.data_dir)
+    journal.append((SetActor(home.parent.id, status="failed"),))
+    journal.close()
+    stage.reopen()
+    stage.node.wait(child).result(WAIT_S)
+    [in_hand] = stage.node.journal.messages(child)
+    assert (in_hand.state, in_hand.reason) == ("dead", "killed")
+    assert not stage.node.journal.waits()

@@ -11,7 +11,7 @@ ended are stopped after it, in the same order.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from hashlib import sha256
 
@@ -208,12 +208,13 @@ class Family:
 
     # Opening
 
-    def restore(self, actors: Iterable[Actor], unreadable: Iterable[str]) -> None:
-        """Take in the actors that a journal holds, and have the children of those that ended stopped."""
-        known = {actor.id: actor for actor in actors}
-        skipped = set(unreadable)
-        for actor in known.values():
+    def restore(self, actors: Iterable[Actor]) -> None:
+        """Take in the actors that a journal holds, before anybody runs."""
+        for actor in actors:
             self.add(actor)
+
+    def resume(self, unreadable: Collection[str]) -> None:
+        """Have the children of those that ended stopped, once all else is taken in: they run then."""
         for parent in list(self._children):
-            if parent not in known and parent not in skipped:
+            if parent not in self._router.actors and parent not in unreadable:
                 self.stop_orphans(parent)

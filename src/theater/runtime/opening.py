@@ -37,7 +37,7 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
     """Fill the router with what the journal holds, then wake every actor that has something to do."""
     journal, router = services.journal, services.router
     unreadable = _load_actors(journal, router, restored)
-    services.family.restore(list(router.actors.values()), unreadable)
+    services.family.restore(router.actors.values())
     services.supervisors.restore(journal.supervision())
     for wait, answer in journal.waits():
         if wait.actor in router.actors:
@@ -83,6 +83,7 @@ def recover(services: Services, restored: Callable[[ActorRow], Actor]) -> None:
             or (actor.status == "running" and actor.mailbox)
         ):
             router.wake(actor)
+    services.family.resume(unreadable)
     services.supervisors.resume()
 
 
