@@ -140,6 +140,8 @@ def check(node: Node, told: Told, kind: str) -> None:
         assert known["refused"] == "failed"
         (deadly,) = (each for each in node.list(ended=True) if each.name == "deadly")
         assert deadly.status == "failed"
+        # Here the log is not deadly: what has failed may be tried again, from nothing.
+        assert node.restart(deadly.id).result(WAIT_S).status == "running"
     else:
         assert "killed" in known["refused"]
         (found,) = node.quarantine().messages

@@ -232,7 +232,7 @@ class Actor:
         """
         with self.lock:
             status = self.status if move is None else states.after(self.status, move, by)
-            if self.deaths and (got_on or call is None):
+            if self.deaths and (got_on or call is None or states.ended(status)):
                 self.deaths = 0
                 before = (*before, SetActor(self.id, deaths=0))
             tip = self._tip
