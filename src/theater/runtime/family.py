@@ -25,8 +25,8 @@ from theater.runtime.states import By, Move
 from theater.values import cbor
 
 Later = Callable[[float, Callable[[], None]], object]
-Life = tuple[Actor, Tip]
-"""An actor, and the end of its chain when what was waited for had happened."""
+Life = tuple[Actor, Tip, bool]
+"""An actor, the end of its chain when it is told, and whether what was waited for had happened."""
 
 
 class Family:
@@ -97,7 +97,9 @@ class Family:
 
     def when_started(self, actor: Actor) -> Future[Life]:
         """The future of an actor whose `init` is over, well or badly."""
-        return self._expect(self._starting, actor, lambda: actor.status != "starting")
+        return self._expect(
+            self._starting, actor, lambda: actor.status not in ("starting", "stopping")
+        )
 
     def when_ended(self, actor: Actor) -> Future[Life]:
         """The future of an actor that has ended."""
@@ -121,19 +123,19 @@ class Family:
             table.setdefault(actor.id, []).append(future)
         # Who tells of it looks into the table after the status has changed.
         if is_over():
-            self._tell(table, actor)
+            self._tell(table, actor, table is self._ending or not actor.ended)
         return future
 
-    def _tell(self, table: dict[str, list[Future[Life]]], actor: Actor) -> None:
+    def _tell(self, table: dict[str, list[Future[Life]]], actor: Actor, so: bool) -> None:
         with self._lock:
             waiting = table.pop(actor.id, ())
         for future in waiting:
             if future.set_running_or_notify_cancel():
-                future.set_result((actor, actor.tip))
+                future.set_result((actor, actor.tip, so))
 
     def started(self, actor: Actor) -> None:
         """An actor's `init` has returned."""
-        self._tell(self._starting, actor)
+        self._tell(self._starting, actor, True)
 
     def ended(self, actor: Actor) -> None:
         """An actor has ended: its parent may go on, and what it leaves alive is stopped."""
@@ -148,8 +150,8 @@ class Family:
                         clear = self._clear.pop(actor.parent, ())
         for future in clear:
             future.set_result(None)
-        self._tell(self._starting, actor)
-        self._tell(self._ending, actor)
+        self._tell(self._starting, actor, False)
+        self._tell(self._ending, actor, True)
         self.stop_orphans(actor.id)
         if actor.parent is not None:
             parent = self._router.actors.get(actor.parent)

@@ -86,8 +86,10 @@ class Place:
     def state(self, manifest: Manifest, given: bytes | None) -> bytes | None:
         """Return the state to begin with: what the parent gave, else the manifest's."""
         named = manifest.initial_state
-        if given is not None or named is None or isinstance(named, bytes):
-            return named if given is None and isinstance(named, bytes) else given
+        if given is not None or named is None:
+            return given
+        if isinstance(named, bytes):
+            return named
         return self._read(manifest, named, STATE_BYTES_CEILING, "state")
 
     def _read(self, manifest: Manifest, named: str, bytes_max: int, what: str) -> bytes:

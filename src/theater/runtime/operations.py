@@ -254,10 +254,11 @@ class Operations:
             number = record_restart(
                 self._services, revived, order.move, order.by, order.key, initial
             )
-        # Before anybody can see it, and wake it: its `init` must not return before it is waited for.
-        order.done(revived, number)
         self._services.family.add(revived)
         self._router.actors[actor] = revived
+        # Who is told now finds it there. Should somebody wake it at once: its `init` is told of under
+        # the lock that is held here.
+        order.done(revived, number)
         return revived
 
 

@@ -107,18 +107,29 @@ class Tree:
         self._unwanted.discard(child)
 
     def _start(self, birth: Birth, again: bool, future: Future[Done]) -> None:
-        if again and self._row(birth.child) is not None:
-            child = self._router.actors.get(birth.child)
-            if child is None:
-                ended = self._row(birth.child)
-                assert ended is not None
-                futures.settle(future, _of_row(ended))
-                return
-        else:
+        row = self._row(birth.child) if again else None
+        if row is None:
             child = self._bear(birth)
+        elif self._has_begun(row, future):
+            return
+        else:
+            living = self._router.actors.get(birth.child)
+            if living is None:
+                row = self._row(birth.child) or row  # it has ended just now
+                if not self._has_begun(row, future):
+                    futures.settle(future, _of_row(row))
+                return
+            child = living
         self._family.when_started(child).add_done_callback(
             lambda over: futures.settle(future, _of_start(*over.result()))
         )
+
+    def _has_begun(self, row: ActorRow, future: Future[Done]) -> bool:
+        """Whether a child's `init` has returned, whatever became of it since; the future is told."""
+        if not initialised(self._journal.events, row.id, row.tip.seq + 1):
+            return False
+        futures.settle(future, Done(Ok(row.id)))
+        return True
 
     # Stopping and restarting
 
@@ -304,11 +315,11 @@ def _tell_restart(over: Future[ActorInfo], future: Future[Done]) -> None:
         futures.settle(future, Done(Ok()))
 
 
-def _of_start(child: Actor, tip: Tip) -> Done:
-    if child.status == "failed":
+def _of_start(child: Actor, tip: Tip, began: bool) -> Done:
+    if not began and child.status == "failed":
         said = child.reason.encode() or _said(child.outcome)
         return _failed(said, _place(tip))
-    if child.ended or child.status == "stopping":
+    if not began:
         return _stopped(child.id)
     return Done(Ok(child.id), _place(tip))
 
