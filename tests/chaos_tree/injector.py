@@ -73,7 +73,8 @@ class Injector:
             case Fault.CRASH:
                 for place, target in enumerate(fault.busy):
                     self._occupy(target, fault, place)
-                self._storm(fault, Injected(fault))
+                if fault.target:
+                    self._storm(fault, Injected(fault))
                 self._crash()
                 injected.done = 1
             case Fault.KILL:
@@ -130,7 +131,7 @@ class Injector:
         """
         for place, target in enumerate(fault.others):
             for number in range(GUSTS):
-                name = f"f{fault.number:07}{place:02}{number:02}"
+                name = f"g{fault.number:07}{place:02}{number:02}"
                 self._tell(target, b"t", name, injected)
         supervisor = self._roster.id(fault.target)
         injected.actors = [] if supervisor is None else [supervisor]

@@ -66,6 +66,7 @@ DEAL: Final = {
 DEAL_SIZE: Final = sum(DEAL.values())
 ON_BRANCHES: Final = frozenset({Fault.STORM})
 PAUSE_S: Final = 0.4
+GROWTH_S: Final = 3.0
 STORM_SIZE: Final = 6
 BUSY: Final = 8
 
@@ -115,9 +116,10 @@ class Plan:
         return [each for each in self.members.values() if each.parent == name]
 
     def faults(self) -> Iterator[Planned]:
-        """The faults, dealt so that in every `DEAL_SIZE` of them each kind comes."""
+        """The faults: a crash while the tree grows, then deals of `DEAL_SIZE` in which each kind comes."""
         chosen = random.Random(f"{self.seed}/faults")
-        number = 0
+        yield Planned(0, Fault.CRASH, "", chosen.random() * GROWTH_S)
+        number = 1
         while True:
             deal = [kind for kind, times in DEAL.items() for _ in range(times)]
             chosen.shuffle(deal)

@@ -17,13 +17,14 @@ from tests.chaos_tree.callers import Caller, Dealings, Roster
 from tests.chaos_tree.injector import Injected, Injector
 from tests.chaos_tree.letters import Components, initial_state, manifest
 from tests.chaos_tree.load import LOOK_S, Client, Gardener, Staff, everybody
-from tests.chaos_tree.plan import DEAL_SIZE, ROOT, Plan
+from tests.chaos_tree.plan import DEAL_SIZE, ROOT, Plan, Planned
 from theater.engine import wat
 from theater.journal.sqlite.schema import close_connection, connect_reader
 from theater.protocol.actors import ActorView
 
 BRANCH: Final = Path(__file__).parent / "branch.wat"
 CLIENTS: Final = 4
+GROWN_S: Final = 300.0
 REST_S: Final = 180.0
 CALLED_OFF_S: Final = 60.0
 REPLAYERS: Final = 2
@@ -88,7 +89,8 @@ class Run:
         outcome = self.outcome
         try:
             self._open()
-            components = self._grow()
+            faults = self._plan.faults()
+            components = self._grow(next(faults))
             callers = [self._a_caller() for _ in range(CLIENTS)]
             clients = [
                 Client(self._plan, number, caller, self._roster)
@@ -100,11 +102,11 @@ class Run:
                 staff.employ(client.step)
             staff.employ(gardener.step, LOOK_S)
             end = begun + seconds
-            faults = itertools.takewhile(
+            chosen = itertools.takewhile(
                 lambda _: time.monotonic() < end,
-                itertools.islice(self._plan.faults(), deals and deals * DEAL_SIZE),
+                itertools.islice(faults, deals and deals * DEAL_SIZE),
             )
-            self._injector.play(faults, staff.check)
+            self._injector.play(chosen, staff.check)
             staff.dismiss(CALLED_OFF_S)
             outcome.seconds = time.monotonic() - begun
             outcome.messages = sum(client.messages for client in clients)
@@ -155,16 +157,29 @@ class Run:
                 most = int(line.split()[1]) * 1024
                 self.outcome.memory_bytes = max(self.outcome.memory_bytes, most)
 
-    def _grow(self) -> Components:
-        """Start the root, which starts all others, and wait until everybody lives."""
+    def _grow(self, first: Planned) -> Components:
+        """Start the root, which starts all others, with the first fault in between, and wait until
+        everybody lives.
+        """
         begun = time.monotonic()
         digests = [
             self._caller.insist(lambda client, wasm=wasm: client.add_component(wasm))
             for wasm in self._guests
         ]
         components = Components(*digests)
+        with ThreadPoolExecutor(1) as pool:
+            started = pool.submit(self._start_root, components)
+            self._injector.play([first], lambda: None)
+            started.result(GROWN_S)
+        self._roster.look(self._caller)
+        assert everybody(self._plan, self._roster), f"{len(self._roster)} actors live"
+        self.outcome.grown_s = time.monotonic() - begun
+        return components
+
+    def _start_root(self, components: Components) -> None:
         root = self._plan.members[ROOT]
-        self._caller.insist(
+        caller = self._a_caller()
+        caller.insist(
             lambda client: client.start(
                 manifest(root, components),
                 path="/nowhere/manifest.toml",
@@ -174,10 +189,6 @@ class Run:
                 key="root",
             )
         )
-        self._roster.look(self._caller)
-        assert everybody(self._plan, self._roster), f"{len(self._roster)} actors live"
-        self.outcome.grown_s = time.monotonic() - begun
-        return components
 
     def _rest(self) -> None:
         """Wait until nothing is left to do: no message waits, none is in hand, nobody waits."""
