@@ -82,6 +82,7 @@ def judge(plan: Plan, journal: Journal, dealings: Dealings, injected: list[Injec
     _the_tree_is_whole(verdict, rows)
     _every_child_was_started_once(verdict, histories)
     _supervisors_kept_to_their_policies(verdict, plan, histories)
+    _the_runtime_made_no_mistake(verdict, histories)
     _states_are_what_was_handled(verdict, plan, journal, histories)
     _every_message_has_one_fate(verdict, plan, journal, histories, dealings)
     _nobody_waited_too_long(verdict, histories, dealings)
@@ -191,9 +192,21 @@ def _supervisors_kept_to_their_policies(
     # Who is restarted with a branch that gave up has its reason in the notes.
     verdict.given_up = sum(given_up[row.id] for row in rows if row.name in plan.branches)
     for parent, count in failed.items():
+        # It gives up again while it has yet to be restarted, and then is restarted once.
         verdict.expect(
-            parent not in living or given_up[parent] == count,
+            parent not in living or 1 <= given_up[parent] <= count,
             f"{count} children of {parent} failed for good, and it gave up {given_up[parent]} times",
+        )
+
+
+def _the_runtime_made_no_mistake(verdict: Verdict, histories: list[History]) -> None:
+    for history in histories:
+        for type_, by, why in history.notes:
+            mistake = type_ == shapes.ACTOR_FAIL and by == By.NODE.value
+            verdict.expect(not mistake, f"{history.row.name} {history.row.id} failed: {why}")
+        verdict.expect(
+            all(call.end not in ("host", "diverged") for call in history.calls),
+            f"a call of {history.row.name} {history.row.id} ended by a fault of the host",
         )
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, assert_never
 
 from theater.chain import shapes
 from theater.engine import Ended
-from theater.errors import JournalFailed, TheaterError, Unavailable
+from theater.errors import Conflict, JournalFailed, TheaterError, Unavailable
 from theater.journal.records import Answer, Message, Settle, Step
 from theater.runtime import reports, states
 from theater.runtime.actor import Actor
@@ -274,7 +275,8 @@ def _take_turn(services: Services, actor: Actor) -> None:
         return
     match planned.step:
         case "restart":
-            restart_planned(services, actor, planned)
+            with suppress(Conflict):  # it was told to stop meanwhile, which is what it does next
+                restart_planned(services, actor, planned)
         case "init":
             _initialise(services, actor)
         case "fail":

@@ -176,3 +176,17 @@ def test_an_end_that_was_asked_for_is_one_unless_permanent(stage: Theater, resta
     stage.tell(actor, b"bye")
     ended = stage.node.wait(actor.id).result(WAIT_S)
     assert (ended.status, ended.outcome and ended.outcome.body) == ("stopped", b"bye")
+
+
+def test_a_stop_that_comes_before_a_restart_from_the_initial_state_is_a_stop(
+    stage: Theater,
+) -> None:
+    manifest = supervised(restart="permanent", restart_state="initial", intensity=1000)
+    for _ in range(
+        10
+    ):  # each time it may come before the restart is planned, or recorded, or after
+        actor = stage.start("counter", manifest)
+        for _ in range(4):
+            stage.tell(actor, b"trap")
+        assert stage.node.stop(actor.id, force=True).result(WAIT_S).status == "stopped"
+    assert not stage.node.journal.supervision()

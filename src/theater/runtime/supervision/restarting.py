@@ -32,7 +32,10 @@ def begins_anew(actor: Actor) -> bool:
 
 
 def restart_planned(services: Services, actor: Actor, planned: Planned) -> None:
-    """Restart an actor whose turn it is, in one record with that being done."""
+    """Restart an actor whose turn it is, in one record with that being done.
+
+    Conflict, and nothing is recorded, if it has been told to stop meanwhile.
+    """
     if not begins_anew(actor):
         _renew(services, actor, planned)
         return
