@@ -212,3 +212,23 @@ def test_a_child_whose_parent_had_ended_has_its_messages_again_before_it_is_stop
     [in_hand] = stage.node.journal.messages(child)
     assert (in_hand.state, in_hand.reason) == ("dead", "killed")
     assert not stage.node.journal.waits()
+
+
+def test_a_spawn_goes_on_in_the_next_process_with_the_same_child(stage: Theater) -> None:
+    home = household(stage)
+    gate = stage.start("defer")
+    order = waiting_order(home, gate)
+    stage.node.request(home.parent.id, order, key="spawn", timeout_ms=HOUR_MS)
+    until(lambda: asked(stage, gate), stage.node)
+    [child] = stage.node.list(parent=home.parent.id)
+    stage.reopen()
+    answer = stage.node.request(home.parent.id, order, key="spawn", timeout_ms=HOUR_MS)
+    # As before: the child that is asked for waits for its own `init`, and its parent for the child.
+    waits = stage.node._router._graph._waits
+    until(lambda: home.parent.id in waits, stage.node)
+    assert waits[home.parent.id][0] == child.id
+    stage.tell(gate, b"go on")
+    assert answer.result(WAIT_S).decode() == child.id
+    assert home.children() == [child.id]
+    for actor in (home.parent, child):
+        stage.prove(actor)
