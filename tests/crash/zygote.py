@@ -3,9 +3,11 @@
 Reads a JSON object a line: `data`, `told`, `cache`, and either `point` and `number` (end the
 process at that failpoint) or `cut_after` (lose the power after so many file operations); with
 `language`, `builds` and `instance_calls` the conversation with a guest in it is run instead, with
-`poison` that about a message which is set aside, with `families` a parent with children, with
-`timers` an actor that has some, with `lives` actors that are paused and restarted, with `waiting` some
-that wait without a thread, with `holding` some that are held up, with `channels` two that talk on some, `names` some that are reached by a name which passes on; `native` names a way in which a guest kills
+`poison` that about a message which is set aside, with `families` a parent with children, with `groups`
+some that are restarted together, with `timers` an actor that has some, with `lives` actors that are
+paused and restarted, with `waiting` some that wait without a thread, with `holding` some that are held
+up, with `channels` two that talk on some, `names` some that are reached by a name which passes on;
+`native` names a way in which a guest kills
 the process, over a node with all that it has. Writes a JSON object a line: the child's exit `code`,
 and what it printed about an error.
 """
@@ -22,6 +24,7 @@ from pathlib import Path
 from tests.crash import (
     channels,
     families,
+    groups,
     holding,
     languages,
     lives,
@@ -90,6 +93,8 @@ def _run(order: dict[str, object]) -> int:
         waiting.play(node, told)
     elif "names" in order:
         names.play(node, told)
+    elif "groups" in order:
+        groups.play(node, told)
     elif "families" in order:
         families.play(node, told)
     elif "channels" in order:

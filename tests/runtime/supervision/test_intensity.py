@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from theater.manifest.model import Restart, Strategy
 from theater.runtime.supervision.decision import (
@@ -135,8 +141,8 @@ class Intensity(RuleBasedStateMachine):
         assert all(0 < count < ASIDES_MAX for _, count in self.window.asides)
 
 
-TestIntensity = Intensity.TestCase
-TestIntensity.settings = settings(stateful_step_count=25)
+def test_failures_count_for_their_period_whatever_comes_between() -> None:
+    run_state_machine_as_test(Intensity, settings=settings(stateful_step_count=25))
 
 
 def test_the_tenth_message_set_aside_in_a_row_counts_as_one_failure() -> None:

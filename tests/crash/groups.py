@@ -1,0 +1,130 @@
+"""Groups that are restarted and supervisors that give up, by a process that may end at any record.
+
+A parent of four that go on in four ways (last state, initial state, stopped, a call in hand that is
+killed), and one whose only child has one of its own: it gives up at its first failure. Run again over
+the same data directory the scenario finishes what it had begun.
+"""
+
+from __future__ import annotations
+
+from tests.crash.scenario import Told
+from tests.docs.test_second_verifier import second_problem
+from tests.runtime.actors import WAIT_S, guest, manifest
+from tests.runtime.households import HANDLERS
+from theater.errors import ActorFailed
+from theater.runtime.node import Node
+
+MANY = "intensity = 20\nperiod_s = 3600\n"
+CHILDREN = {
+    "first": ("counter", ""),
+    "anew": ("counter", 'restart_state = "initial"\n'),
+    "worker": ("relay", ""),
+    "bad": ("counter", ""),
+    "extra": ("counter", 'restart = "temporary"\n'),
+}
+COUNTED = {"first": "2", "anew": "1", "bad": "2", "leaf": "2"}
+
+
+def play(node: Node, told: Told) -> None:
+    """Run the scenario to its end."""
+    group = _top(node, "group", f'strategy = "one_for_all"\n{MANY}')
+    outside = _start(node, "outside", "defer", "")
+    for name, (kind, settings) in CHILDREN.items():
+        state = outside.encode() if kind == "relay" else b""
+        _ask(node, told, group, name, _spawn(node, name, kind, settings, state))
+    top = _top(node, "top", MANY)
+    _ask(node, told, top, "middle", _spawn(node, "middle", "parent", "intensity = 0\n"))
+    known = told.all()
+    _ask(node, told, known["middle"], "leaf", _spawn(node, "leaf", "counter", ""))
+    known = told.all()
+    for name in COUNTED:
+        _ask(node, told, known[name], f"one {name}", b"?")
+    waits = None
+    if "answer" not in known:
+        waits = node.request(known["worker"], b"?", key="answer")
+    told.note("begun", str(node.journal.appended()))
+    _ask(node, told, known["bad"], "trap bad", b"trap")
+    _ask(node, told, known["leaf"], "trap leaf", b"trap")
+    # Only once all is as it was planned: who is restarted after that would answer anew.
+    _settle(node)
+    for name in COUNTED:
+        _ask(node, told, known[name], f"two {name}", b"?")
+    sent = 0
+    while waits is not None and not waits.done():
+        if _has(node, outside, "outstanding") and not _has(node, outside, "waiting"):
+            node.send(outside, b"late", key=f"late {sent}").result(WAIT_S)
+            sent += 1
+        node.journal.wait(node.journal.appended())
+    if waits is not None:
+        told.note("answer", waits.result(WAIT_S).decode())
+    node.wait(known["extra"]).result(WAIT_S)
+
+
+def _start(node: Node, name: str, kind: str, settings: str) -> str:
+    handlers = f"[supervision]\n{settings}{HANDLERS}"
+    component = node.add_component(guest(kind))
+    started = node.start(manifest(name, handlers=handlers), component=component, key=name)
+    return started.result(WAIT_S).id
+
+
+def _top(node: Node, name: str, settings: str) -> str:
+    return _start(node, name, "parent", settings)
+
+
+def _spawn(node: Node, name: str, kind: str, settings: str, state: bytes = b"") -> bytes:
+    digest = node.add_component(guest(kind))
+    text = (
+        f'name = "{name}"\ncomponent = "x"\ncomponent_sha256 = "{digest}"\n'
+        f"[supervision]\n{settings}{HANDLERS}"
+    )
+    return (b"C" + bytes([len(state)]) + state if state else b"c") + text.encode()
+
+
+def _ask(node: Node, told: Told, actor: str, name: str, body: bytes) -> None:
+    if name in told.all():
+        return
+    try:
+        answer = node.request(actor, body, key=name).result(WAIT_S).decode()
+    except ActorFailed as error:
+        answer = error.code
+    told.note(name, answer)
+
+
+def _settle(node: Node) -> None:
+    while any(each.plan for each in node.journal.supervision()):
+        node.journal.wait(node.journal.appended())
+
+
+def _has(node: Node, actor: str, state: str) -> bool:
+    return any(message.state == state for message in node.journal.messages(actor))
+
+
+def check(node: Node, told: Told) -> None:
+    """Compare with the oracle: everybody as they must be, each message handled once, all proven."""
+    known = told.all()
+    assert {name: known[f"two {name}"] for name in COUNTED} == COUNTED
+    assert {known[f"one {name}"] for name in COUNTED} == {"1"}
+    assert (known["trap bad"], known["trap leaf"]) == ("actor.failed",) * 2
+    assert known["answer"] == "late"
+    actors = {each.name: each for each in node.list(ended=True)}
+    ended = actors.pop("extra")
+    assert ended.status == "stopped"
+    assert {each.status for each in actors.values()} == {"running"}
+    assert len(node.quarantine().messages) == 2
+    # What the worker had asked in a call that was killed nobody waits for any more.
+    dead = {each.message.reason for each in node.dead_letters().messages}
+    assert dead <= {"request.abandoned"}
+    assert not node.journal.waits()
+    assert not any(each.plan for each in node.journal.supervision())
+    for each in (*actors.values(), ended):
+        report = node.verify(each.id)
+        assert report.problem is None, report
+        assert second_problem(list(node.events(each.id))) is None
+        replay = node.replay(each.id)
+        assert replay.equal, replay
+    for name in ("first", "anew", "worker", "bad", "middle", "leaf"):
+        types = [event.type for event in node.events(known[name])]
+        # Once for each of the two failures, or once for both.
+        assert types.count("actor-restart") in (1, 2), name
+    types = [event.type for event in node.events(known["bad"])]
+    assert types.count("wasm-error") == 2
