@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.docs.test_second_verifier import second_problem
-from tests.runtime.actors import WAIT_S, Theater, manifest, until
+from tests.runtime.actors import WAIT_S, Theater, guest, manifest, until
+from tests.runtime.households import description, household
 from tests.runtime.variants import TRAPS_IN_INIT
 from theater.chain import shapes
 from theater.errors import ActorFailed, Conflict, NotFound
 from theater.runtime import recovery
 from theater.runtime.info import ActorInfo
+from theater.runtime.node import STARTERS
 
 
 def proven(stage: Theater, actor: ActorInfo) -> None:
@@ -296,3 +298,27 @@ def test_restarts_that_come_together_are_done_one_after_the_other(stage: Theater
     assert shapes.WASM_ERROR not in stage.types(actor)
     assert stage.ask(actor, b"?") == b"1"
     proven(stage, actor)
+
+
+def test_restarts_that_wait_for_children_to_end_keep_nobody_else_from_starting(
+    stage: Theater,
+) -> None:
+    home = household(stage)
+    gate = stage.start("defer")
+    child = home.spawn(description(stage, more='poison = "fail"'))
+    slow = description(stage, more="[supervision]\nshutdown_ms = 3600000")
+    grandchild = home.spawn(slow, of=child)
+    stage.node.request(grandchild, f"r{gate.id}?".encode(), timeout_ms=3_600_000)
+    until(lambda: bool(stage.node._router.actors[gate.id].outstanding), stage.node)
+    with pytest.raises(ActorFailed):
+        home.ask("f", of=child)
+    stage.node.wait(child).result(WAIT_S)
+    update = stage.node.update(child, stage.node.add_component(guest("defer")), force=True)
+    restarts = [stage.node.restart(child) for _ in range(STARTERS)]
+    assert home.status(home.spawn()) == "running"
+    assert not any(each.done() for each in restarts)
+    stage.tell(gate, b"go on")
+    assert any(each.exception(WAIT_S) is None for each in restarts)
+    told = update.exception(WAIT_S)
+    assert told is None or (isinstance(told, Conflict) and told.code == "actor.restarted")
+    assert home.status(grandchild) == "stopped"

@@ -90,7 +90,7 @@ class Operations:
 
         def revive() -> None:
             try:
-                self.revive(actor, order, future)
+                self.revive(actor, order, future, begin)
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
                 futures.fail(future, error)
 
@@ -98,10 +98,13 @@ class Operations:
             if job.cancelled():
                 futures.fail(future, closing())
 
-        try:
-            self._workers.submit(revive).add_done_callback(given_up)
-        except RuntimeError:
-            raise closing() from None
+        def begin() -> None:
+            try:
+                self._workers.submit(revive).add_done_callback(given_up)
+            except RuntimeError:
+                futures.fail(future, closing())
+
+        begin()
         return future
 
     def _order(
@@ -193,10 +196,14 @@ class Operations:
             raise states.refusal(info.status, move)
         return info
 
-    def revive(self, actor: str, order: Order, future: Future[ActorInfo]) -> bool:
+    def revive(
+        self, actor: str, order: Order, future: Future[ActorInfo], again: Callable[[], None]
+    ) -> bool:
         """Carry out an order of an actor that has failed, whom nobody has; as `place` if it lives.
 
-        Raises what the order can't be carried out for; its functions are not called then.
+        Raises what the order can't be carried out for; its functions are not called then. False also
+        where it still has living children: `again` is called when they have ended, since their guests
+        decide how long that takes, and no thread waits for guests.
         """
         if self.known(order.key, order.stands_for(actor)):  # whatever has become of it since
             self.tell_known(actor, order.move, future)
@@ -204,7 +211,8 @@ class Operations:
         ended = self.failed(actor, order.move)
         if ended is None:
             return self.place(actor, order, future)
-        self._services.family.when_clear(actor).result()
+        if self._has_children(actor, again):
+            return False
         if order.move is not Move.RESTART and not initialised(
             self._journal.events, actor, ended.events
         ):
@@ -226,6 +234,16 @@ class Operations:
         self._services.family.check_parent(revived)
         self._revived(revived)
         self._router.wake(revived)
+        return True
+
+    def _has_children(self, actor: str, again: Callable[[], None]) -> bool:
+        with self._lives.lock:
+            if actor in self._router.actors:
+                return False  # it lives again, and these are not those that it left
+            clear = self._services.family.when_clear(actor)
+        if clear.done():
+            return False
+        clear.add_done_callback(lambda _: again())
         return True
 
     def _check_parent(self, row: ActorRow) -> None:

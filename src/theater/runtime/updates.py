@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from functools import partial
 from typing import Final
 
 from theater.errors import TheaterError
@@ -148,8 +149,11 @@ class Updates:
             Update(wanted.component, program, wanted.trial),
         )
         operations = self._operations
-        give = operations.revive if actor.ended else operations.place
-        return give(wanted.actor, order, wanted.future)
+        if actor.ended:
+            anew = Wanted(wanted.actor, wanted.component, wanted.force, wanted.key, wanted.future)
+            again = partial(self._submit, anew)
+            return operations.revive(wanted.actor, order, wanted.future, again)
+        return operations.place(wanted.actor, order, wanted.future)
 
     def _failed(self, actor: str) -> Actor:
         """An actor that has failed, as it was then; Conflict for one that was stopped."""
