@@ -24,8 +24,8 @@ CHILDREN = {
 COUNTED = {"first": "2", "anew": "1", "bad": "2", "leaf": "2"}
 
 
-def play(node: Node, told: Told) -> None:
-    """Run the scenario to its end."""
+def prepare(node: Node, told: Told) -> None:
+    """Start everybody, and have them count to one."""
     group = _top(node, "group", f'strategy = "one_for_all"\n{MANY}')
     outside = _start(node, "outside", "defer", "")
     for name, (kind, settings) in CHILDREN.items():
@@ -38,10 +38,16 @@ def play(node: Node, told: Told) -> None:
     known = told.all()
     for name in COUNTED:
         _ask(node, told, known[name], f"one {name}", b"?")
+    told.note("outside", outside)
+
+
+def play(node: Node, told: Told) -> None:
+    """Run the scenario to its end, over a directory that was prepared."""
+    known = told.all()
+    outside = known["outside"]
     waits = None
     if "answer" not in known:
         waits = node.request(known["worker"], b"?", key="answer")
-    told.note("begun", str(node.journal.appended()))
     _ask(node, told, known["bad"], "trap bad", b"trap")
     _ask(node, told, known["leaf"], "trap leaf", b"trap")
     # Only once all is as it was planned: who is restarted after that would answer anew.

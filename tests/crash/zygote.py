@@ -94,7 +94,7 @@ def _run(order: dict[str, object]) -> int:
     elif "names" in order:
         names.play(node, told)
     elif "groups" in order:
-        groups.play(node, told)
+        (groups.prepare if order["groups"] == "prepare" else groups.play)(node, told)
     elif "families" in order:
         families.play(node, told)
     elif "channels" in order:
