@@ -10,11 +10,12 @@ import pytest
 from tests.runtime.actors import WAIT_S, Theater, guest, theater, until
 from tests.runtime.households import Household, description, household
 from theater.errors import ActorFailed, Conflict
-from theater.journal.records import SetActor
+from theater.journal.records import Enqueue, SetActor
 from theater.journal.sqlite import SqliteJournal
 from theater.runtime.births import ChildPlace
 from theater.runtime.info import ActorInfo
 from theater.runtime.offspring import Offspring
+from theater.runtime.reports import of_failure
 from theater.runtime.settings import NodeSettings
 
 HOUR_MS = 3_600_000
@@ -86,6 +87,15 @@ def test_the_children_of_a_parent_that_failed_are_stopped_before_it_begins_anew(
     with pytest.raises(Conflict):
         stage.node.restart(children[0]).result(WAIT_S)
     stage.prove(home.parent)
+
+
+def test_what_a_parent_is_told_of_a_failure_is_as_short_as_any_error(stage: Theater) -> None:
+    home = household(stage)
+    child = stage.node._router.actors[home.spawn()]
+    report = of_failure(stage.node._services, child, "error", "x" * 1_000_000, init=False)
+    [step] = report.steps
+    assert isinstance(step, Enqueue)
+    assert len(step.message.body) < 5_000
 
 
 def test_a_failed_child_is_not_restarted_without_its_parent(stage: Theater) -> None:

@@ -27,6 +27,7 @@ from theater.runtime.mailbox import Budget, Mailbox
 from theater.runtime.node import Node
 from theater.runtime.parking import Effects, Parked
 from theater.runtime.settings import NodeSettings
+from theater.runtime.waiting import WaitingCall
 
 THREADS = 4
 """Half of them may wait; the other half goes on."""
@@ -384,6 +385,30 @@ def test_senders_are_told_that_their_receiver_has_ended(stage: Theater) -> None:
 
 
 # The parts
+
+
+def test_who_was_killed_while_it_waited_without_a_thread_leaves_nothing(stage: Theater) -> None:
+    askers = Askers(stage)
+    askers.ask()
+    until(lambda: len(parked(stage.node, *askers.actors)) >= 3, stage.node)
+    waiting = stage.node._router._graph
+    assert len(waiting) == WAITERS
+    for actor in askers.actors:
+        stage.node.stop(actor.id)
+        stage.node.stop(actor.id, force=True).result(WAIT_S)
+    assert len(waiting) == 0
+
+
+def test_a_call_whose_place_is_not_wanted_any_more_sends_to_others(stage: Theater) -> None:
+    full, other = Mailbox(1, Budget()), Mailbox(1, Budget())
+    actor = stage.start("obey")
+    call = WaitingCall(stage.node._services, stage.node._router.actors[actor.id], None)
+    call.turn = full.turn(10, lambda: None)
+    call.turn.stand_in_line()
+    assert full.bytes == 10, "it has its turn"
+    assert call.has_place(other, 10)
+    assert full.bytes == 0, "and has given it back"
+    assert call.turn is None
 
 
 def test_a_place_goes_to_whoever_stands_first_in_line_and_comes_back_if_it_is_not_wanted() -> None:

@@ -62,3 +62,14 @@ def test_a_stop_is_kept_over_the_end_of_the_process(stage: Theater) -> None:
     stage.reopen()
     assert stage.node.wait(actor.id).result(WAIT_S).status == "stopped"
     assert stage.node.verify(actor.id).problem is None
+
+
+def test_nothing_is_left_of_the_grace_of_an_actor_that_has_ended(stage: Theater) -> None:
+    def due() -> int:
+        return sum(each.do is not None for each in stage.node._timers._due)
+
+    text = '[supervision]\nshutdown_ms = 3600000\n[[handler]]\ntype = "message-server"\n'
+    actor = stage.start("counter", manifest("counter", handlers=text))
+    before = due()
+    stage.node.stop(actor.id).result(WAIT_S)
+    until(lambda: due() <= before, stage.node)

@@ -136,6 +136,10 @@ class Turn(Protocol):
         """Begin to wait."""
         ...
 
+    def is_for(self, places: Places, size: int) -> bool:
+        """Whether it was asked for with this."""
+        ...
+
     def take(self, places: Places, size: int) -> bool:
         """Whether it is there, and was asked for with this; whoever calls has it then."""
         ...

@@ -25,6 +25,9 @@ class WaitGraph:
         self._lock = threading.Lock()
         self._waits: dict[str, tuple[str, Callable[[], bool]]] = {}
 
+    def __len__(self) -> int:
+        return len(self._waits)
+
     def enter(self, waiter: str, awaited: str, goes_on: Callable[[], bool]) -> None:
         """An actor is about to wait for another; Conflict, naming the cycle, if that would close one.
 

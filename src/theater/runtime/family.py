@@ -24,7 +24,8 @@ from theater.runtime.router import Router
 from theater.runtime.states import By, Move
 from theater.values import cbor
 
-Later = Callable[[float, Callable[[], None]], object]
+Later = Callable[[float, Callable[[], None]], Callable[[], None]]
+"""Runs a function after some seconds; returns what cancels it."""
 Life = tuple[Actor, Tip, bool]
 """An actor, the end of its chain when it is told, and whether what was waited for had happened."""
 
@@ -40,6 +41,8 @@ class Family:
         self._starting: dict[str, list[Future[Life]]] = {}
         self._ending: dict[str, list[Future[Life]]] = {}
         self._clear: dict[str, list[Future[None]]] = {}
+        self._graces: dict[str, Callable[[], None]] = {}
+        """What cancels the end of an actor's grace, which would hold the actor as long."""
 
     # Who there is
 
@@ -150,6 +153,7 @@ class Family:
                         clear = self._clear.pop(actor.parent, ())
         for future in clear:
             future.set_result(None)
+        self._cancel_grace(actor)
         self._tell(self._starting, actor, False)
         self._tell(self._ending, actor, True)
         self.stop_orphans(actor.id)
@@ -198,8 +202,16 @@ class Family:
             if actor.stop_requested is None:
                 actor.stop_requested = "orderly"
             grace = actor.manifest.supervision.shutdown_ms / 1000
-            self._later(grace, lambda: self._kill(actor, "overdue"))
+            self._cancel_grace(actor)
+            self._graces[actor.id] = self._later(grace, lambda: self._kill(actor, "overdue"))
+            if actor.ended:  # just now, and who told of it has not seen this
+                self._cancel_grace(actor)
         self._router.wake(actor)
+
+    def _cancel_grace(self, actor: Actor) -> None:
+        cancel = self._graces.pop(actor.id, None)
+        if cancel is not None:
+            cancel()
 
     def _kill(self, actor: Actor, how: str) -> None:
         if actor.stop_requested != "force":

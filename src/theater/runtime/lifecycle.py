@@ -369,6 +369,7 @@ def _clear(services: Services, actor: Actor, number: int) -> None:
         services.router.fail_message(message, "actor.ended", f"actor {actor.id} has ended")
     for order in actor.give_up_orders():
         order.failed(states.refusal(actor.status, order.move))
+    services.router.forget(actor.id)
     actor.passivate()
     actor.program = None
     services.ended(actor, number)

@@ -110,9 +110,13 @@ class Turn:
         """The mailbox has closed: the place never comes."""
         self._tell()
 
+    def is_for(self, places: object, size: int) -> bool:
+        """Whether it was asked for with this."""
+        return places is self._mailbox and size == self._size
+
     def take(self, places: object, size: int) -> bool:
         """Whether the place is there, and was asked for with this; whoever calls has it then."""
-        if places is self._mailbox and size == self._size:
+        if self.is_for(places, size):
             return self._leave()
         self.give_up()
         return False

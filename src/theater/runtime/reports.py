@@ -16,6 +16,7 @@ from theater import ids
 from theater.handlers.supervisor.types import ERROR_PARAMS, EXIT_PARAMS, STOP_PARAMS
 from theater.journal.records import Answer, Enqueue, Message, Settle, Step
 from theater.runtime.actor import Actor
+from theater.runtime.answers import clipped
 from theater.runtime.kinds import KINDS
 from theater.runtime.services import Services
 from theater.runtime.states import By, Move
@@ -54,7 +55,7 @@ def of_failure(services: Services, actor: Actor, kind: str, text: str, *, init: 
     begun = actor.tip.seq + 1 if actor.tip.call is None else actor.tip.call
     if init and begun <= FIRST_CALL_MAX:
         return SILENCE  # it never ran, and whoever started it is told by what it waits for
-    error = {"error-type": _error_type(kind), "data": text.encode()}
+    error = {"error-type": _error_type(kind), "data": clipped(text.encode())}
     return _report(services, actor, "child-error", (actor.id, error))
 
 

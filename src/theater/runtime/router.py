@@ -225,6 +225,10 @@ class Router:
                 message, "actor.stopped", "the actor ended before it took the message"
             )
 
+    def forget(self, actor: str) -> None:
+        """An actor has ended: it may have been killed while it waited without a thread."""
+        self._graph.leave(actor)
+
     def wake(self, actor: Actor) -> None:
         """See to it that a worker comes to the actor."""
         with actor.mailbox.lock:

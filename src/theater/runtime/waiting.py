@@ -128,6 +128,10 @@ class WaitingCall:
 
     def has_place(self, places: Places, size: int) -> bool:
         """Take a place in a mailbox, if there is one now and the call has not waited for it."""
+        if self.turn is not None and not self.turn.is_for(places, size):
+            # What it waited for is refused by now: this is the next message.
+            self.turn.give_up()
+            self.turn = None
         return self.turn is None and places.reserve(size)
 
     def await_place(self, places: Places, size: int, timeout_s: float) -> bool:
