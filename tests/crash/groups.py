@@ -26,8 +26,8 @@ COUNTED = {"first": "2", "anew": "1", "niece": "2"}
 RESTARTED = ("first", "anew", "worker", "bad", "middle", "leaf", "niece")
 
 
-def prepare(node: Node, told: Told) -> None:
-    """Start everybody, and have them count to one."""
+def play(node: Node, told: Told) -> None:
+    """Run the scenario to its end."""
     group = _top(node, "group", f'strategy = "one_for_all"\n{MANY}')
     outside = _start(node, "outside", "defer", "")
     for name, (kind, settings) in CHILDREN.items():
@@ -42,16 +42,10 @@ def prepare(node: Node, told: Told) -> None:
     known = told.all()
     for name in COUNTED:
         _ask(node, told, known[name], f"one {name}", b"?")
-    told.note("outside", outside)
-
-
-def play(node: Node, told: Told) -> None:
-    """Run the scenario to its end, over a directory that was prepared."""
-    known = told.all()
-    outside = known["outside"]
     waits = None
     if "answer" not in known:
         waits = node.request(known["worker"], b"?", key="answer")
+    told.note("begun", str(node.journal.appended()))
     _ask(node, told, known["bad"], "exit bad", b"dbye")
     _ask(node, told, known["leaf"], "exit leaf", b"dbye")
     until(lambda: all(_restarts(node, known[name]) for name in RESTARTED), node)

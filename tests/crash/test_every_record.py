@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,18 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import (
-    channels,
-    families,
-    holding,
-    languages,
-    lives,
-    names,
-    poison,
-    timers,
-    waiting,
-)
-from tests.crash.scenario import Told, check, play
+from tests.crash import languages
+from tests.crash.scenario import Told
+from tests.crash.scenarios import SCENARIOS
 from tests.crash.zygote import CRASHED, FINISHED
 from tests.runtime.languages import LANGUAGES
 from theater.runtime.node import Node
@@ -83,37 +75,56 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 def test_a_message_is_delivered_again_once_wherever_the_process_ends(
     zygote: Zygote, tmp_path: Path, point: str
 ) -> None:
-    (tmp_path / "undisturbed").mkdir()
-    assert zygote.run(tmp_path / "undisturbed", poison=True) == FINISHED
-    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
-    assert records >= POISON_RECORDS_MIN
-    for number in range(1, records + 1):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        code = zygote.run(directory, point=point, number=number, poison=True)
-        assert code == CRASHED or (code == FINISHED and number > records - 3)
-        told = Told(directory / "told")
-        before = told.all()
-        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
-        try:
-            poison.check(node, poison.play(node, told), told)
-        finally:
-            node.close()
-        after = told.all()
-        assert {each: after[each] for each in before} == before
+    copied_at_every_record(zygote, tmp_path, "poison", POISON_RECORDS_MIN, point=point)
 
 
-def recover_and_check(directory: Path, cache: Path) -> None:
+def recover_and_check(
+    directory: Path, cache: Path, name: str = "clients", ignored: tuple[str, ...] = ()
+) -> None:
+    scenario = SCENARIOS[name]
     told = Told(directory / "told")
-    before = told.all()
-    node = Node.open(directory / "data", NodeSettings(cache_dir=cache))
+    before = {each: value for each, value in told.all().items() if each not in ignored}
+    chosen = NodeSettings(cache_dir=cache, workers_max=scenario.workers_max)
+    node = Node.open(directory / "data", chosen)
     try:
-        check(node, play(node, told), told)
+        scenario.finish(node, told)
     finally:
         node.close()
     after = told.all()
-    for name, value in before.items():
-        assert after[name] == value, f"{name} was acknowledged and is otherwise now"
+    for each, value in before.items():
+        assert after[each] == value, f"{each} was acknowledged and is otherwise now"
+
+
+def copied_at_every_record(
+    zygote: Zygote,
+    tmp_path: Path,
+    name: str,
+    records_min: int = RECORDS_MIN,
+    *,
+    point: str = "committed",
+    between: tuple[str, str] | None = None,
+) -> None:
+    """Play a scenario once, and finish it over each copy of what a SIGKILL would have left.
+
+    The writer makes the copies while it holds still, so nothing is on disk, or told, that comes
+    after. `between`: only from the record to the one that the scenario has noted under these names.
+    """
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    order = {"scenario": name, "point": point, "copies": str(copies)}
+    assert zygote.run(tmp_path, **order) == FINISHED
+    known = Told(tmp_path / "told").all()
+    first, last = (
+        (1, int(known["records"])) if between is None else map(int, map(known.get, between))
+    )
+    ignored = ("records", *(between or ()))
+    checked = 0
+    for copy in copies.iterdir():
+        if first <= int(copy.name) <= last:
+            recover_and_check(copy, zygote.cache, name, ignored)
+            checked += 1
+        shutil.rmtree(copy)
+    assert checked >= records_min
 
 
 def records_of(zygote: Zygote, directory: Path) -> int:
@@ -143,175 +154,49 @@ def test_a_process_that_ends_at_any_record_is_recovered_to_the_oracles_state(
 def test_pauses_and_restarts_are_done_once_wherever_the_process_ends(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    (tmp_path / "undisturbed").mkdir()
-    assert zygote.run(tmp_path / "undisturbed", lives=True) == FINISHED
-    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
-    crashes = 0
-    for number in range(1, records + 1):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        crashes += zygote.run(directory, lives=True, point="committed", number=number) == CRASHED
-        told = Told(directory / "told")
-        before = told.all()
-        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
-        try:
-            lives.check(node, lives.play(node, told), told)
-        finally:
-            node.close()
-        after = told.all()
-        assert {each: after[each] for each in before} == before
-    assert crashes >= RECORDS_MIN
+    copied_at_every_record(zygote, tmp_path, "lives", RECORDS_MIN)
 
 
 def test_what_waits_without_a_thread_is_asked_once_wherever_the_process_ends(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    (tmp_path / "undisturbed").mkdir()
-    assert zygote.run(tmp_path / "undisturbed", waiting=True) == FINISHED
-    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
-    chosen = NodeSettings(cache_dir=zygote.cache, workers_max=waiting.WORKERS_MAX)
-    crashes = 0
-    for number in range(20, records + 1):  # before it everybody starts
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        code = zygote.run(directory, waiting=True, point="committed", number=number)
-        assert code in (CRASHED, FINISHED)  # how many were taken up is chance
-        crashes += code == CRASHED
-        told = Told(directory / "told")
-        before = told.all()
-        node = Node.open(directory / "data", chosen)
-        try:
-            waiting.check(node, waiting.play(node, told), told)
-        finally:
-            node.close()
-        after = told.all()
-        assert {each: after[each] for each in before} == before
-    assert crashes >= RECORDS_MIN
+    copied_at_every_record(zygote, tmp_path, "waiting", RECORDS_MIN)
 
 
-@pytest.mark.parametrize("part", range(2))
 def test_children_are_started_restarted_and_stopped_once_wherever_the_process_ends(
-    zygote: Zygote, tmp_path: Path, part: int
+    zygote: Zygote, tmp_path: Path
 ) -> None:
-    (tmp_path / "undisturbed").mkdir()
-    assert zygote.run(tmp_path / "undisturbed", families=True) == FINISHED
-    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
-    crashes = 0
-    for number in range(1 + part, records + 1, 2):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        crashes += zygote.run(directory, families=True, point="committed", number=number) == CRASHED
-        told = Told(directory / "told")
-        before = told.all()
-        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
-        try:
-            families.check(node, families.play(node, told), told)
-        finally:
-            node.close()
-        after = told.all()
-        assert {each: after[each] for each in before} == before
-    assert crashes >= RECORDS_MIN
+    copied_at_every_record(zygote, tmp_path, "families", RECORDS_MIN)
 
 
 def test_a_sleep_and_a_full_mailbox_hold_a_call_up_once_wherever_the_process_ends(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    (tmp_path / "undisturbed").mkdir()
-    assert zygote.run(tmp_path / "undisturbed", holding=True) == FINISHED
-    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
-    crashes = 0
-    for number in range(1, records + 1):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        code = zygote.run(directory, holding=True, point="committed", number=number)
-        assert code == CRASHED or (code == FINISHED and number > records - 3)
-        crashes += code == CRASHED
-        told = Told(directory / "told")
-        before = told.all()
-        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
-        try:
-            holding.check(node, holding.play(node, told), told)
-        finally:
-            node.close()
-        after = told.all()
-        assert {each: after[each] for each in before} == before
-    assert crashes >= HOLDING_RECORDS_MIN
+    copied_at_every_record(zygote, tmp_path, "holding", HOLDING_RECORDS_MIN)
 
 
 def test_a_conversation_on_channels_goes_on_wherever_the_process_ends(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    (tmp_path / "undisturbed").mkdir()
-    assert zygote.run(tmp_path / "undisturbed", channels=True) == FINISHED
-    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
-    crashes = 0
-    for number in range(1, records + 1):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        code = zygote.run(directory, channels=True, point="committed", number=number)
-        assert code == CRASHED or (code == FINISHED and number > records - 3)
-        crashes += code == CRASHED
-        told = Told(directory / "told")
-        before = told.all()
-        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
-        try:
-            channels.check(node, channels.play(node, told), told)
-        finally:
-            node.close()
-        after = told.all()
-        assert {each: after[each] for each in before} == before
-    assert crashes >= RECORDS_MIN
+    copied_at_every_record(zygote, tmp_path, "channels", RECORDS_MIN)
 
 
-@pytest.mark.parametrize("point", ["queued", "committed"])
 def test_a_timer_comes_once_for_each_time_at_whatever_record_the_process_ends(
-    zygote: Zygote, tmp_path: Path, point: str
+    zygote: Zygote, tmp_path: Path
 ) -> None:
-    (tmp_path / "undisturbed").mkdir()
-    assert zygote.run(tmp_path / "undisturbed", timers=True) == FINISHED
-    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
-    crashes = 0
-    for number in range(1, records + 1):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        code = zygote.run(directory, timers=True, point=point, number=number)
-        assert code in (CRASHED, FINISHED)  # how often a period came in between is chance
-        crashes += code == CRASHED
-        told = Told(directory / "told")
-        before = told.all()
-        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
-        try:
-            timers.check(node, told, timers.play(node, told))
-        finally:
-            node.close()
-        after = told.all()
-        assert {each: after[each] for each in before} == before
-    assert crashes >= RECORDS_MIN
+    copied_at_every_record(zygote, tmp_path, "timers", RECORDS_MIN)
 
 
 def test_a_name_has_one_holder_and_a_request_stays_with_it_wherever_the_process_ends(
     zygote: Zygote, tmp_path: Path
 ) -> None:
-    (tmp_path / "undisturbed").mkdir()
-    assert zygote.run(tmp_path / "undisturbed", names=True) == FINISHED
-    records = int(Told(tmp_path / "undisturbed" / "told").all()["records"])
-    crashes = 0
-    for number in range(1, records + 1):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        code = zygote.run(directory, names=True, point="committed", number=number)
-        assert code == CRASHED or (code == FINISHED and number > records - 3)
-        crashes += code == CRASHED
-        told = Told(directory / "told")
-        before = told.all()
-        node = Node.open(directory / "data", NodeSettings(cache_dir=zygote.cache))
-        try:
-            names.check(node, told, names.play(node, told))
-        finally:
-            node.close()
-        after = told.all()
-        assert {each: after[each] for each in before} == before
-    assert crashes >= RECORDS_MIN
+    copied_at_every_record(zygote, tmp_path, "names", RECORDS_MIN)
+
+
+def test_a_group_is_restarted_once_wherever_the_process_ends(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    copied_at_every_record(zygote, tmp_path, "groups", between=("begun", "settled"))
 
 
 @pytest.mark.parametrize("instance_calls", [1, 3, 64])

@@ -1,15 +1,12 @@
-"""A process that has everything imported and forks a child for each run of the scenario.
+"""A process that has everything imported and forks a child for each run of a scenario.
 
-Reads a JSON object a line: `data`, `told`, `cache`, and either `point` and `number` (end the
-process at that failpoint) or `cut_after` (lose the power after so many file operations); with
-`language`, `builds` and `instance_calls` the conversation with a guest in it is run instead, with
-`poison` that about a message which is set aside, with `families` a parent with children, with `groups`
-some that are restarted together, with `timers` an actor that has some, with `lives` actors that are
-paused and restarted, with `waiting` some that wait without a thread, with `holding` some that are held
-up, with `channels` two that talk on some, `names` some that are reached by a name which passes on;
-`native` names a way in which a guest kills
-the process, over a node with all that it has. Writes a JSON object a line: the child's exit `code`,
-and what it printed about an error.
+Reads a JSON object a line: `data`, `told`, `cache`, the `scenario` (by default the clients'), and
+one of: `point` and `number` (end the process at that failpoint), `point` and `copies` (copy at that
+point of every record what the end of the process would leave there), `cut_after` (lose the power
+after so many file operations). With `language`, `builds` and `instance_calls` the conversation with
+a guest in it is run instead; `native` names a way in which a guest kills the process, over a node
+with all that it has. Writes a JSON object a line: the child's exit `code`, and what it printed about
+an error.
 """
 
 from __future__ import annotations
@@ -17,26 +14,15 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
 import traceback
 from pathlib import Path
 
-from tests.crash import (
-    channels,
-    families,
-    groups,
-    holding,
-    languages,
-    lives,
-    names,
-    native,
-    poison,
-    timers,
-    waiting,
-)
-from tests.crash.scenario import Told, play
+from tests.crash import languages, native
+from tests.crash.scenario import Told
+from tests.crash.scenarios import SCENARIOS
 from tests.runtime.actors import guest
-from theater import limits
 from theater.journal.port import Failpoint
 from theater.journal.sqlite import SqliteJournal
 from theater.runtime.node import Node
@@ -56,16 +42,27 @@ def _ending_at(point: str, number: int) -> Failpoint:
     return failpoint
 
 
+def _copying_at(point: str, data: Path, told: Path, copies: Path) -> Failpoint:
+    def failpoint(here: str, record: int) -> None:
+        if here == point:
+            shutil.copytree(data, copies / str(record) / "data")
+            if told.exists():
+                shutil.copy(told, copies / str(record) / "told")
+
+    return failpoint
+
+
 def _run(order: dict[str, object]) -> int:
     logging.disable()
     if "native" in order:
         places = (Path(str(order[name])) for name in ("data", "cache"))
         native.run(*places, Told(Path(str(order["told"]))), str(order["native"]))
         os._exit(FINISHED)
+    scenario = SCENARIOS[str(order.get("scenario", "clients"))]
     settings = NodeSettings(
         cache_dir=Path(str(order["cache"])),
         group_records_max=1,
-        workers_max=waiting.WORKERS_MAX if "waiting" in order else limits.WORKERS_MAX,
+        workers_max=scenario.workers_max,
     )
     data, told = Path(str(order["data"])), Told(Path(str(order["told"])))
     if "cut_after" in order:
@@ -76,33 +73,18 @@ def _run(order: dict[str, object]) -> int:
         journal.on_failure(lambda _error: os._exit(CRASHED))
     else:
         failpoint = None
-        if "point" in order:
+        if "copies" in order:
+            copies = Path(str(order["copies"]))
+            failpoint = _copying_at(str(order["point"]), data, told.path, copies)
+        elif "point" in order:
             failpoint = _ending_at(str(order["point"]), int(str(order["number"])))
         journal = SqliteJournal.open(data, group_records_max=1, failpoint=failpoint)
     node = Node.over(journal, settings)
     if "language" in order:
         builds, calls = Path(str(order["builds"])), int(str(order["instance_calls"]))
         languages.play(node, told, str(order["language"]), builds, calls)
-    elif "poison" in order:
-        poison.play(node, told)
-    elif "lives" in order:
-        lives.play(node, told)
-    elif "holding" in order:
-        holding.play(node, told)
-    elif "waiting" in order:
-        waiting.play(node, told)
-    elif "names" in order:
-        names.play(node, told)
-    elif "groups" in order:
-        (groups.prepare if order["groups"] == "prepare" else groups.play)(node, told)
-    elif "families" in order:
-        families.play(node, told)
-    elif "channels" in order:
-        channels.play(node, told)
-    elif "timers" in order:
-        timers.play(node, told)
     else:
-        play(node, told)
+        scenario.play(node, told)
     told.note("records", str(journal.appended()))
     os._exit(FINISHED)
 
