@@ -72,6 +72,22 @@ def test_a_parent_that_is_stopped_while_it_waits_for_a_child_takes_it_with_it(
     stage.prove(home.parent)
 
 
+def test_a_parent_whose_call_is_killed_and_done_again_has_one_child_of_it(stage: Theater) -> None:
+    home = household(stage)
+    gate = stage.start("defer")
+    asking = stage.node.request(home.parent.id, waiting_order(home, gate), timeout_ms=HOUR_MS)
+    until(lambda: asked(stage, gate), stage.node)
+    [first] = stage.node.list(parent=home.parent.id)
+    stage.node.restart(home.parent.id, keep_state=True).result(WAIT_S)
+    assert stage.node.wait(first.id).result(WAIT_S).status in ("stopped", "failed")
+    until(lambda: asked(stage, gate), stage.node)
+    stage.tell(gate, b"go on")
+    child = asking.result(WAIT_S).decode()
+    assert child != first.id
+    assert home.children() == [child]
+    stage.prove(home.parent)
+
+
 def test_the_children_of_a_parent_that_failed_are_stopped_before_it_begins_anew(
     stage: Theater,
 ) -> None:

@@ -98,6 +98,8 @@ class Doings:
                     lambda wake: future.add_done_callback(lambda _: wake()),
                 )
         if asking.cancelled() is not None:
+            # Its message may be handled again, and what was begun would be there twice.
+            doing.given_up()
             return OVER
         if not future.done():
             doing.given_up()
