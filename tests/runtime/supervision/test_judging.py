@@ -190,10 +190,16 @@ def test_every_end_has_one_outcome_and_nobody_is_planned_for_twice(
     own = [each for each in planned if each.actor == "x0"]
     assert len(own) == (made.goes_on and not made.at_once)
     assert all(each.step == "restart" for each in own)
-    # Whoever gave up is restarted or fails: nobody who did just goes on.
-    for above, below in zip(levels[1:], levels, strict=False):
+    # Whoever gave up is restarted or fails, or is stopped with one above that begins anew: nobody
+    # who did just goes on.
+    for depth, (above, below) in enumerate(zip(levels[1:], levels, strict=False)):
         gave_up = below.key in made.kept and above.key in made.kept
-        assert (above.child in {each.actor for each in planned}) == gave_up
+        stops = any(
+            not level.keeps_state and each.actor == level.child and each.step == "restart"
+            for level in levels[depth + 2 :]
+            for each in planned
+        )
+        assert (above.child in {each.actor for each in planned}) == (gave_up and not stops)
     # What is planned stands in the order of start, at its own supervisor.
     for each in levels:
         order = [child.id for child in each.children]
