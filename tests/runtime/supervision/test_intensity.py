@@ -165,3 +165,19 @@ def test_one_that_is_handled_begins_the_row_anew_for_its_child_only() -> None:
     ends = [End(child, Exit.FAILURE, f"{child} last", aside=True) for child in ("a", "b")]
     verdicts = [decide(spec, CHILDREN, end, window, 0).verdict for end in ends]
     assert verdicts == [Verdict.RESTART, Verdict.GIVE_UP]
+
+
+def test_a_clock_that_is_set_back_makes_a_failure_count_for_one_period_more_at_the_most() -> None:
+    spec, hour = Spec(Strategy.ONE_FOR_ONE, 2, 5), 3600 * S
+    verdicts, window = [], Window()
+    for now in (2 * hour, hour, hour + 4 * S, hour + 6 * S, hour + 12 * S, hour + 13 * S):
+        made = decide(spec, CHILDREN, End("a", Exit.FAILURE), window, now)
+        verdicts.append(made.verdict)
+        window = made.window
+    # The first counts anew from the second on: with it the third is too much, and then it is over.
+    assert verdicts == [Verdict.RESTART] * 2 + [Verdict.GIVE_UP] + [Verdict.RESTART] * 3
+    window = decide(spec, CHILDREN, End("a", Exit.FAILURE), Window(), 2 * hour).window
+    window = decide(spec, CHILDREN, End("a", Exit.FAILURE), window, hour).window
+    made = decide(spec, CHILDREN, End("a", Exit.FAILURE), window, hour + 6 * S)
+    assert made.verdict is Verdict.RESTART
+    assert [each.at_us for each in made.window.failures] == [hour + 6 * S]
