@@ -164,6 +164,9 @@ LABEL_CHARS_MAX: Final = 255
 CHAIN_DIR_CHARS_MAX: Final = 255
 CHILDREN: Final = 1_000
 CHILDREN_CEILING: Final = 100_000
+REPORTS_BEYOND_MAX: Final = 100_000
+"""How many messages a mailbox has above its bound before its actor is told no more of children."""
+
 RESUME_CHILDREN_MAX: Final = 1_000
 """Among how many of an actor's last children `resume` looks for the one to go on from."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.runtime.actors import WAIT_S, Theater, guest, theater, until
 from tests.runtime.households import Household, description, household
+from theater import limits
 from theater.errors import ActorFailed, Conflict
 from theater.journal.records import Enqueue, SetActor
 from theater.journal.sqlite import SqliteJournal
@@ -112,6 +113,26 @@ def test_what_a_parent_is_told_of_a_failure_is_as_short_as_any_error(stage: Thea
     [step] = report.steps
     assert isinstance(step, Enqueue)
     assert len(step.message.body) < 5_000
+
+
+def test_who_is_told_of_more_children_than_it_can_take_has_the_rest_as_dead_letters(
+    stage: Theater, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REPORTS_BEYOND_MAX", 1)
+    home = household(stage, "[limits]\nmailbox = 1\n")
+    gate = stage.start("defer")
+    children = [home.spawn() for _ in range(4)]
+    stage.node.request(home.parent.id, f"r{gate.id}?".encode(), timeout_ms=HOUR_MS)
+    until(lambda: asked(stage, gate), stage.node)
+    for child in children:
+        stage.node.stop(child).result(WAIT_S)
+    dead = stage.node.dead_letters(home.parent.id).messages
+    assert [(each.message.subject, each.message.reason) for each in dead] == [
+        (child, "mailbox.full") for child in children[2:]
+    ]
+    stage.tell(gate, b"go on")
+    until(lambda: len(stage.node.journal.living_messages()) == 0, stage.node)
+    assert home.told() == [f"S{child}" for child in children[:2]]
 
 
 def test_a_failed_child_is_not_restarted_without_its_parent(stage: Theater) -> None:

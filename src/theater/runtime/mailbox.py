@@ -183,6 +183,14 @@ class Mailbox:
             len(self) + self._reserved >= self.capacity or self._bytes + size > self.bytes_max
         )
 
+    def overflows(self, size: int) -> bool:
+        """Whether even what goes past the bounds goes too far: the bytes are twice as many by now."""
+        return (
+            len(self) >= self.capacity + limits.REPORTS_BEYOND_MAX
+            or self._bytes + size > 2 * self.bytes_max
+            or self._budget.used + size > 2 * self._budget.bytes_max
+        )
+
     def reserve(self, size: int, timeout_s: float = 0, on_cancel: OnCancel | None = None) -> bool:
         """Take a place, waiting for one at most `timeout_s`. False if there is none, it is closed, or
         the wait was cancelled.

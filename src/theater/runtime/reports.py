@@ -1,7 +1,8 @@
 """What a parent is told of its children: that one failed, ended by itself, or was stopped by others.
 
 A report is a message, put into the parent's mailbox in the record of what it tells of, whatever the
-mailbox's bounds: a restart does not wait for it, and it is neither lost nor told twice. A parent that
+mailbox's bounds: a restart does not wait for it, and it is neither lost nor told twice. Only far past
+them it is a dead letter at once, since children can be made to end faster than a parent is told. One that
 is about to end is told nothing, nor one that does not export the callback.
 """
 
@@ -18,6 +19,7 @@ from theater.journal.records import Answer, Enqueue, Message, Settle, Step
 from theater.runtime.actor import Actor
 from theater.runtime.answers import clipped
 from theater.runtime.kinds import KINDS
+from theater.runtime.mailbox import size_of
 from theater.runtime.services import Services
 from theater.runtime.states import By, Move
 from theater.values import codec
@@ -101,6 +103,10 @@ def _report(services: Services, actor: Actor, kind: str, params: tuple[object, .
         position=services.router.position(),
         subject=actor.id,
     )
+
+    if parent.mailbox.overflows(size_of(message)):
+        dead = Settle(message.id, "dead", "mailbox.full", at_us=services.clock.wall_us())
+        return Report((Enqueue(message), dead), _nothing)
 
     def put() -> None:
         if parent.mailbox.restore(message):
