@@ -205,3 +205,10 @@ def test_every_end_has_one_outcome_and_nobody_is_planned_for_twice(
         order = [child.id for child in each.children]
         plan = [step.actor for step in made.kept.get(each.key, Kept()).plan]
         assert plan == [name for name in order if name in plan]
+
+
+def test_who_fails_before_its_planned_restart_is_no_failure_more() -> None:
+    """It was to be held for it, as OTP terminates it: nobody counts that."""
+    plan = (Planned("a", "restart", "before"), Planned("b", "restart", "before"))
+    made = judged(level("p", "a", "b", plan=plan), level("node:p", "p"), exit_=Exit.FAILURE)
+    assert (made.goes_on, made.at_once, made.why, dict(made.kept)) == (True, False, None, {})

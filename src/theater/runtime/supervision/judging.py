@@ -70,6 +70,10 @@ def judge(levels: Sequence[Level], end: End, why: str, *, now_us: int, ran: bool
     """
     kept: dict[str, Kept] = {}
     given_up: str | None = None
+    if end.exit is Exit.FAILURE and _is_to_restart(levels[0]):
+        # It failed before it could be held for that, as a process may while its supervisor has it
+        # terminated: this is no failure more.
+        return Judgement(True, False, None, kept)
     for depth, level in enumerate(levels):
         if depth:
             end = End(level.child, Exit.FAILURE)
@@ -94,6 +98,12 @@ def judge(levels: Sequence[Level], end: End, why: str, *, now_us: int, ran: bool
 def without(plan: tuple[Planned, ...], child: str) -> tuple[Planned, ...]:
     """A plan that has nothing more to do for a child."""
     return tuple(each for each in plan if each.actor != child)
+
+
+def _is_to_restart(level: Level) -> bool:
+    """Whether a restart that was decided before is still to come for the child."""
+    planned = {(each.actor, each.step) for each in level.kept.plan}
+    return level.spec is not None and (level.child, "restart") in planned
 
 
 def _gave_up(spec: Spec, why: str) -> str:
