@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from tests.chaos_tree.plan import Plan
+from tests.chaos_tree.plan import DEAL_SIZE, Plan
 from tests.chaos_tree.run import Outcome, Run
 from tests.chaos_tree.verdict import Verdict, judge
 from theater.journal.sqlite import SqliteJournal
@@ -44,6 +44,9 @@ class Trial:
         finally:
             journal.close()
         verdict.faults.extend(outcome.unproven)
+        if len(outcome.injected) > DEAL_SIZE:
+            nothing = [kind for kind, cell in verdict.histogram.items() if not cell.took_effect]
+            verdict.faults.extend(f"no {kind} took effect" for kind in nothing)
         return cls(outcome, verdict)
 
     def report(self) -> str:
