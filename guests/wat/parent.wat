@@ -42,6 +42,15 @@
     (export "child-status" (func (param "child-id" string)
       (result (result $status (error string)))))))
 
+  ;; Imported, as toolchains have it: types that a component defines itself keep it from being bridged.
+  (import "theater:simple/types" (instance $types
+    (type $kind (enum "operation-timeout" "channel-closed" "shutting-down" "function-not-found"
+      "type-mismatch" "internal" "serialization-error" "update-component-error" "paused"))
+    (export "wit-error-type" (type $kind-named (eq $kind)))
+    (type $failure (record (field "error-type" $kind-named) (field "data" (option (list u8)))))
+    (export "wit-actor-error" (type $failure-named (eq $failure)))))
+  (alias export $types "wit-actor-error" (type $failure-named))
+
   (core module $libc
     (memory (export "memory") 2)
     (global $top (mut i32) (i32.const 4096))
@@ -353,12 +362,6 @@
   (type $bytes (list u8))
   (type $state-type (option $bytes))
   (type $kept (result (tuple $state-type) (error string)))
-  (type $kind (enum "operation-timeout" "channel-closed" "shutting-down" "function-not-found"
-    "type-mismatch" "internal" "serialization-error" "update-component-error" "paused"))
-  (export $kind-named "wit-error-type" (type $kind))
-  (type $failure (record (field "error-type" $kind-named) (field "data" (option $bytes))))
-  (export $failure-named "wit-actor-error" (type $failure))
-
   (func $init (param "state" $state-type) (param "params" (tuple string)) (result $kept)
     (canon lift (core func $main "init") (memory (core memory $libc "memory"))
       (realloc (core func $libc "realloc")) (post-return (core func $main "after"))))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import wasmtime
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -176,6 +177,14 @@ def test_errors_and_traps_come_through(engine: Engine) -> None:
     ended = instance.call(REQUEST, [b"41", ("id", b"trap")], host, 1000)
     assert isinstance(ended, Ended)
     assert (ended.kind, ended.code) == ("trap", "unreachable")
+
+
+def test_every_guest_that_tests_run_has_the_bridge_as_toolchains_guests_have() -> None:
+    engine = wasmtime.Engine()
+    for path in sorted(WAT.glob("*.wat")):
+        wrapped = wrap(binary(path.stem))
+        assert wrapped is not None, path.stem
+        wasmtime.component.Component(engine, wrapped.wasm())  # as strict as the load is
 
 
 def test_an_interface_with_resources_passes_through(engine: Engine, plain: Engine) -> None:
