@@ -69,7 +69,7 @@ NOT_RUN: dict[tuple[str, str], Why] = {
 
 SLOW = {
     *("README.md", "docs/python.md", "docs/javascript.md", "docs/updating.md"),
-    "docs/recovery.md",
+    *("docs/recovery.md", "docs/supervision.md"),
 } | {page for page in pages() if page.startswith("examples/")}
 """Pages for which components are built, unless a run before has."""
 

@@ -1,7 +1,7 @@
 """Which entries a component needs."""
 
 from tests.manifest.grant_types import GRANT_TYPES
-from theater.manifest import canonical, missing_handlers, parse
+from theater.manifest import canonical, listed, missing_handlers, parse
 
 PROVIDERS = {
     "theater:simple/runtime": "runtime",
@@ -41,3 +41,14 @@ def test_every_missing_entry_is_listed_with_the_lines_to_add():
     added = manifest.text + "".join(entry.lines for entry in missing[:1] if entry.lines)
     again = parse(added, grant_types=GRANT_TYPES)
     assert len(missing_handlers(["ntwk:theater/message-server-host"], again, PROVIDERS)) == 0
+
+
+def test_the_lines_of_a_handler_with_two_interfaces_are_told_once():
+    manifest = parse('name="a"\ncomponent="a"\n', grant_types=GRANT_TYPES)
+    providers = {
+        "theater:simple/supervisor": "supervisor",
+        "theater:agent/supervision": "supervisor",
+    }
+    told = listed(missing_handlers((*providers, "theater:simple/teleport"), manifest, providers))
+    assert told.count('type = "supervisor"') == 1
+    assert all(name in told for name in (*providers, "theater:simple/teleport"))

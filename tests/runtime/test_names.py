@@ -32,9 +32,14 @@ def ask(stage: Theater, actor: ActorInfo, text: str) -> str:
 
 def code_of(stage: Theater, actor: ActorInfo, text: str) -> str:
     """The code of the error that a request is answered with."""
+    return told(stage, actor, text).partition(":")[0]
+
+
+def told(stage: Theater, actor: ActorInfo, text: str) -> str:
+    """The error that a request is answered with."""
     with pytest.raises(ActorFailed) as failed:
         ask(stage, actor, text)
-    return failed.value.message.partition(":")[0]
+    return failed.value.message
 
 
 def hosts(stage: Theater, actor: ActorInfo, function: str) -> list[shapes.Host]:
@@ -96,6 +101,7 @@ def test_a_name_that_nobody_holds_reaches_nobody(stage: Theater) -> None:
     assert code_of(stage, client, "sclerk hello") == "actor.not_found"
     # What a manifest calls an actor is no registered name.
     assert code_of(stage, client, "snamed hello") == "actor.not_found"
+    assert "a name that it has registered" in told(stage, client, "snamed hello")
     with pytest.raises(NotFound):
         stage.node.find("clerk")
     stage.prove(client)

@@ -111,6 +111,21 @@ def test_what_is_no_file_is_refused_and_nothing_waits_for_it(home: Household, fo
     assert error_of(home, "store://nobodys/kid") == "manifest.not_found"
 
 
+def test_what_is_wrong_with_a_file_is_told_by_the_name_that_the_parent_gave(
+    home: Household, folder: Path
+) -> None:
+    (folder / "inner" / "typo.toml").write_text('name = "kid"\ncompnent = "kid.wasm"\n')
+    (folder / "inner" / "kid.toml").write_text(f'name = "kid"\ncomponent = "no.wasm"\n{HANDLERS}')
+    for named, where in (
+        ("inner/typo.toml", "inner/typo.toml has 2 problems"),
+        ("inner/no.toml", "the parent's manifest"),
+        ("inner/kid.toml", "the child's manifest"),
+    ):
+        with pytest.raises(ActorFailed, match=where) as refused:
+            home.spawn(named)
+        assert str(folder) not in str(refused.value)
+
+
 def test_no_variable_of_the_nodes_environment_is_filled_in(
     home: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,7 +73,7 @@ def test_who_waits_for_a_paused_actor_has_its_time_out(stage: Theater) -> None:
     impatient = 'request_timeout_ms = 100\n[[handler]]\ntype = "message-server"\n'
     asker = stage.start("relay", manifest("relay", handlers=impatient), callee.id.encode())
     stage.node.pause(callee.id).result(WAIT_S)
-    with pytest.raises(TimedOut):
+    with pytest.raises(TimedOut, match="it is paused"):
         stage.node.request(callee.id, b"?", timeout_ms=50).result(WAIT_S)
     with pytest.raises(ActorFailed) as failed:
         stage.node.request(asker.id, b"?", timeout_ms=60_000).result(WAIT_S)

@@ -243,6 +243,7 @@ def test_a_component_that_is_not_granted_what_it_imports_is_refused_forced_or_no
         assert isinstance(refused, Denied)
         assert refused.code == "permission.missing_handlers"
         assert 'type = "message-server"' in refused.message
+        assert "start a new actor" in refused.message
     assert shapes.ACTOR_UPDATE not in stage.types(actor)
     assert stage.ask(actor, b"?") == b"1"
 

@@ -207,9 +207,14 @@ function check(value, path, depth) {
       }
   }
   throw new BadState(
-    `${path}: ${said(value)} has no form in JSON; keep strings, numbers, booleans, null, arrays and ` +
-      "plain objects of them",
+    `${path}: ${said(value)} has no form in JSON; keep ${form(value)}`,
   );
+}
+
+/** What can be kept instead: of a Channel or a Store, by which both are made again, the id. */
+function form(value) {
+  if (value !== null && typeof value === "object" && typeof value.id === "string") return "its id";
+  return "strings, numbers, booleans, null, arrays and plain objects of them";
 }
 
 function plain(value) {

@@ -11,7 +11,7 @@ from theater.manifest.grants import (
     effective,
     of_map,
 )
-from theater.manifest.interfaces import Missing, canonical, missing_handlers
+from theater.manifest.interfaces import Missing, canonical, listed, missing_handlers
 from theater.manifest.model import (
     Errors,
     HandlerEntry,
@@ -46,6 +46,7 @@ __all__ = [
     "as_map",
     "canonical",
     "effective",
+    "listed",
     "missing_handlers",
     "of_map",
     "parse",

@@ -27,11 +27,6 @@ class Missing:
     type: str | None
     lines: str | None
 
-    def __str__(self) -> str:
-        if self.lines is None:
-            return f"{self.interface} is not available in this version"
-        return f"{self.interface} is imported but not granted; add:\n\n{self.lines}"
-
 
 def canonical(interface: str) -> str:
     """The name of an interface with the package it has today and without its version."""
@@ -60,3 +55,16 @@ def missing_handlers(
         elif needed not in granted:
             missing.append(Missing(interface, needed, f'[[handler]]\ntype = "{needed}"\n'))
     return tuple(missing)
+
+
+def listed(missing: Iterable[Missing]) -> str:
+    """What is missing, for people: the lines of each handler once, whatever needs them before."""
+    needed: dict[str | None, list[str]] = {}
+    for each in missing:
+        needed.setdefault(each.lines, []).append(each.interface)
+    return "\n".join(
+        f"{', '.join(interfaces)}: not available in this version"
+        if lines is None
+        else f"{', '.join(interfaces)}: imported but not granted; add:\n\n{lines}"
+        for lines, interfaces in needed.items()
+    )

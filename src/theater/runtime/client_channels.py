@@ -13,12 +13,12 @@ from typing import Final
 
 from theater import ids, limits
 from theater.clock import Clock
-from theater.errors import Conflict, TheaterError, TimedOut
+from theater.errors import Conflict, TheaterError
 from theater.journal.port import Journal
 from theater.journal.records import Message
 from theater.runtime.channel_ends import ClientEnd
 from theater.runtime.futures import complete
-from theater.runtime.outside import Outside
+from theater.runtime.outside import Outside, unanswered
 from theater.runtime.router import Router
 
 KIND_OPEN: Final = "channel-open"
@@ -113,8 +113,7 @@ class ClientChannels:
         return future
 
     def _too_late(self, end: ClientEnd, wait_ms: int) -> None:
-        text = f"actor {end.actor} did not answer within {wait_ms} ms"
-        if end.give_up(TimedOut(text, code="request.timed_out")):
+        if end.give_up(unanswered(self._router, end.actor, wait_ms)):
             self._channels.ends.forget(end)
 
     def _message(

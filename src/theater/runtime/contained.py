@@ -19,30 +19,30 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def read_below(folder: Path, name: str, bytes_max: int) -> tuple[Path, bytes]:
-    """Return where a file really is and its bytes.
+def read_below(folder: Path, name: str, bytes_max: int, beside: str) -> tuple[Path, bytes]:
+    """Return where a file really is and its bytes; `beside` says for people which folder it is.
 
     UsageError or Denied for a name that leads out of the folder, NotFound for no file, TooLarge.
     """
     root = Path(os.path.realpath(folder))
     try:
-        found = Path(os.path.realpath(root / _plain(name)))
+        found = Path(os.path.realpath(root / _plain(name, beside)))
         parts = found.relative_to(root).parts
     except ValueError:
-        raise _leads_out(name) from None
+        raise _leads_out(name, beside) from None
     if not parts:
-        raise _no_file(name, "it is a folder")
+        raise _no_file(name, beside, "it is a folder")
     try:
         handle = _open(root, parts)
     except OSError as error:
-        raise _no_file(name, error.strerror or "it can't be opened") from None
+        raise _no_file(name, beside, error.strerror or "it can't be opened") from None
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise _no_file(name, "it is not a file")
+            raise _no_file(name, beside, "it is not a file")
         with os.fdopen(handle, "rb", closefd=False) as opened:
             data = opened.read(bytes_max + 1)
     except OSError as error:
-        raise _no_file(name, error.strerror or "it can't be read") from None
+        raise _no_file(name, beside, error.strerror or "it can't be read") from None
     finally:
         os.close(handle)
     if len(data) > bytes_max:
@@ -52,11 +52,11 @@ def read_below(folder: Path, name: str, bytes_max: int) -> tuple[Path, bytes]:
     return found, data
 
 
-def _plain(name: str) -> str:
+def _plain(name: str, beside: str) -> str:
     if not 1 <= len(name) <= PATH_CHARS_MAX or "\0" in name:
         raise UsageError(f"a path has 1 to {PATH_CHARS_MAX} characters", code="path.invalid")
     if name.startswith("/") or ".." in name.split("/"):
-        raise _leads_out(name)
+        raise _leads_out(name, beside)
     return name
 
 
@@ -72,13 +72,17 @@ def _open(root: Path, parts: tuple[str, ...]) -> int:
         os.close(folder)
 
 
-def _leads_out(name: str) -> Denied:
+def _leads_out(name: str, beside: str) -> Denied:
     return Denied(
-        f"the path {name[:80]!r} leads out of the folder of the parent's manifest; name what lies in "
-        "it, relative to it",
+        f"the path {name[:80]!r} leads out of the folder of {beside}; name what lies in it, relative "
+        "to it and without ..",
         code="permission.denied",
     )
 
 
-def _no_file(name: str, why: str) -> NotFound:
-    return NotFound(f"there is no file {name[:80]!r} here: {why}", code="file.not_found")
+def _no_file(name: str, beside: str, why: str) -> NotFound:
+    return NotFound(
+        f"there is no file {name[:80]!r} in the folder of {beside} ({why}); name what lies in it, "
+        "relative to it",
+        code="file.not_found",
+    )

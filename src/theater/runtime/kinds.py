@@ -36,6 +36,14 @@ class Kind:
     optional: bool = False
 
 
+def no_handler(actor: str, kind: Kind) -> str:
+    """What is said of a message to an actor that does not export what would handle it."""
+    return (
+        f"actor {actor} does not export {kind.export}, so it takes no such messages; ask another "
+        "one, or have it go on with a component that exports it (`theater update`)"
+    )
+
+
 def _encode_body(body: bytes) -> bytes:
     return cbor.head(2, len(body)) + body
 

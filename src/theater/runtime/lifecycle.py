@@ -25,7 +25,7 @@ from theater.runtime.deaths import died, is_poison
 from theater.runtime.execution import CallEnd, Execution
 from theater.runtime.inline import Moved
 from theater.runtime.instances import drop_instance, fresh_instance
-from theater.runtime.kinds import INIT, KINDS
+from theater.runtime.kinds import INIT, KINDS, no_handler
 from theater.runtime.leaving import leaving
 from theater.runtime.orders import carry_out
 from theater.runtime.recovery import opened_function, take_up
@@ -242,8 +242,7 @@ def _begin(
         if kind.optional:
             services.journal.append((Settle(message.id, "done"),))
             return None
-        text = f"actor {actor.id} does not export {kind.export}"
-        _refuse(services, message, opening, "actor.no_handler", text)
+        _refuse(services, message, opening, "actor.no_handler", no_handler(actor.id, kind))
         return None
     return execution.begin(kind.export, kind.encoded(message), opening)
 

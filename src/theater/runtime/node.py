@@ -18,7 +18,6 @@ from theater import ids, limits
 from theater.chain.content import plain_digest
 from theater.errors import (
     TheaterError,
-    TimedOut,
     TooLarge,
     Unavailable,
     UsageError,
@@ -46,7 +45,7 @@ from theater.runtime.info import ActorInfo
 from theater.runtime.instances import load_program
 from theater.runtime.lives import Lives
 from theater.runtime.operations import Operations
-from theater.runtime.outside import Outside
+from theater.runtime.outside import Outside, unanswered
 from theater.runtime.parking import Effects
 from theater.runtime.program import Program
 from theater.runtime.programs import Programs
@@ -405,8 +404,7 @@ class Node(Unhandling):
 
     def _too_late(self, actor: str, message: str, future: Future[bytes], wait_ms: int) -> None:
         if self._outside.forget(message, future):
-            text = f"actor {actor} did not answer within {wait_ms} ms"
-            futures.fail(future, TimedOut(text, code="request.timed_out"))
+            futures.fail(future, unanswered(self._router, actor, wait_ms))
 
     def _message(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,7 @@ from theater.store import Stores
 
 _SCHEME: Final = re.compile(r"[a-z]+://")
 _STORED: Final = re.compile(r"store://([^/]+)/(?:hash/([0-9a-f]{64})|(.+))", re.DOTALL)
+_PARENTS: Final = "the parent's manifest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,12 @@ class Place:
         elif _SCHEME.match(named):
             text = _decoded(self._referred(named, "manifest"), named)
         else:
-            path, data = read_below(self._folder(), named, MANIFEST_BYTES_MAX)
+            path, data = read_below(self._folder(), named, MANIFEST_BYTES_MAX, _PARENTS)
             text = _decoded(data, named)
-        return parse(text, grant_types=self.grant_types, path=None if path is None else str(path))
+        # Problems name the file as the guest does: where it lies on this machine is not its business.
+        said = None if path is None else named
+        found = parse(text, grant_types=self.grant_types, path=said)
+        return found if path is None else replace(found, path=str(path))
 
     def component(self, manifest: Manifest) -> bytes:
         """Return the digest of the component that a manifest names, which the journal has then."""
@@ -76,7 +80,8 @@ class Place:
         if pinned is not None and digest.hex() != pinned:
             raise ComponentError(
                 f"the component {manifest.component[:80]} has the SHA-256 {digest.hex()}, but its "
-                f"manifest pins {pinned}",
+                f"manifest pins {pinned}; write the hash that it has as component_sha256, or take the "
+                "line out",
                 code="component.pin",
             )
         if not self.journal.has_content(digest):
@@ -96,8 +101,9 @@ class Place:
         if _SCHEME.match(named):
             return self._referred(named, what)
         # What a manifest names lies beside it, and is the parent's to give only below its own folder.
-        folder = self._folder() if manifest.path is None else Path(manifest.path).parent
-        return read_below(folder, named, bytes_max)[1]
+        if manifest.path is None:
+            return read_below(self._folder(), named, bytes_max, _PARENTS)[1]
+        return read_below(Path(manifest.path).parent, named, bytes_max, "the child's manifest")[1]
 
     def _folder(self) -> Path:
         if self.folder is None:

@@ -9,11 +9,20 @@ from typing import Final
 
 from theater import ids
 from theater.clock import Clock
-from theater.errors import Conflict, TheaterError
+from theater.errors import Conflict, TheaterError, TimedOut
 from theater.journal.port import Journal, KeptKey
 from theater.journal.records import Message, OpenKey, Step
 from theater.runtime.clients import Clients
 from theater.runtime.router import Router
+
+
+def unanswered(router: Router, actor: str, wait_ms: int) -> TimedOut:
+    """What a client is told whose actor gave no answer in time."""
+    living = router.actors.get(actor)
+    paused = living is not None and living.status == "paused"
+    hint = ": it is paused; `theater resume` has it go on" if paused else ""
+    text = f"actor {actor} did not answer within {wait_ms} ms{hint}"
+    return TimedOut(text, code="request.timed_out")
 
 
 class Outside:

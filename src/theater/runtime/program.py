@@ -20,7 +20,7 @@ from theater.handlers.port import Effect, Handler, HostCall, HostFunction, Trap
 from theater.handlers.scheduler import types as scheduler
 from theater.handlers.supervisor import types as supervisor
 from theater.manifest.grants import Grant
-from theater.manifest.interfaces import ALWAYS, canonical, missing_handlers
+from theater.manifest.interfaces import ALWAYS, canonical, listed, missing_handlers
 from theater.manifest.model import Limits, Manifest
 from theater.runtime.kinds import CLIENT, INIT, SUPERVISOR_HANDLERS, TIMER_CLIENT
 from theater.values import cbor
@@ -166,8 +166,7 @@ class Handlers:
         )
         if missing:
             raise Denied(
-                "the component imports what its manifest doesn't grant:\n"
-                + "\n".join(str(each) for each in missing),
+                "the component imports what its manifest doesn't grant:\n" + listed(missing),
                 code="permission.missing_handlers",
                 interfaces=[each.interface for each in missing],
             )

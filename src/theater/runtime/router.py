@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from theater import limits
+from theater import ids, limits
 from theater.clock import Clock
 from theater.errors import Conflict, NotFound, TheaterError, TimedOut, TooLarge, Unavailable
 from theater.handlers.port import Doing, Done, HostCall, Places, Waiting
@@ -36,7 +36,7 @@ from theater.runtime.clients import Clients
 from theater.runtime.cycles import WaitGraph
 from theater.runtime.doing import Doings
 from theater.runtime.inline import InlineRun, InlineRuns, Moved
-from theater.runtime.kinds import KINDS
+from theater.runtime.kinds import KINDS, no_handler
 from theater.runtime.mailbox import Budget, size_of
 from theater.runtime.names import Names
 from theater.runtime.waits import NOTHING, Asking, Beside, Wait, Waits
@@ -103,8 +103,11 @@ class Router:
         """Return the actor of that id; NotFound if there is none that lives."""
         found = self.actors.get(actor)
         if found is None or found.ended:
+            shown = "`theater list` shows those that live"
+            if not ids.ACTOR_ID.fullmatch(actor):
+                shown = "an actor is called by its id or by a name that it has registered"
             raise NotFound(
-                f"there is no living actor {actor[:80]}; `theater list` shows those that live",
+                f"there is no living actor {actor[:80]}; {shown}",
                 code="actor.not_found",
                 actor=actor,
             )
@@ -199,7 +202,7 @@ class Router:
         program = receiver.program
         if program is not None and KINDS[message.kind].export not in program.exports:
             raise NotFound(
-                f"actor {receiver.id} does not export {KINDS[message.kind].export}",
+                no_handler(receiver.id, KINDS[message.kind]),
                 code="actor.no_handler",
             )
         return receiver

@@ -17,7 +17,7 @@ from concurrent.futures import wait as wait_for
 from functools import partial
 from typing import Final
 
-from theater.errors import TheaterError
+from theater.errors import Denied, TheaterError
 from theater.journal.records import ActorRow
 from theater.limits import UPDATE_TRIES
 from theater.runtime import futures, states
@@ -138,7 +138,7 @@ class Updates:
             return False
         if actor.status == "stopping":
             raise states.refusal(actor.status, Move.UPDATE)
-        program = load_program(self._services, actor, wanted.component)
+        program = self._granted(actor, wanted.component)
         if not wanted.force:
             self._have_tried(wanted, actor, program)
         order = Order(
@@ -154,6 +154,17 @@ class Updates:
             again = partial(self._submit, anew)
             return operations.revive(wanted.actor, order, wanted.future, again)
         return operations.place(wanted.actor, order, wanted.future)
+
+    def _granted(self, actor: Actor, component: bytes) -> Program:
+        try:
+            return load_program(self._services, actor, component)
+        except Denied as error:
+            raise Denied(
+                f"{error.message.rstrip()}\n\nAn update keeps the manifest of actor {actor.id} and its "
+                "grants: start a new actor for more",
+                code=error.code,
+                **error.facts,
+            ) from None
 
     def _failed(self, actor: str) -> Actor:
         """An actor that has failed, as it was then; Conflict for one that was stopped."""
