@@ -173,6 +173,9 @@ RESUME_CHILDREN_MAX: Final = 1_000
 TREE_DEPTH_MAX: Final = 64
 """How many actors may stand above one in the tree of children."""
 
+TREE_ACTORS_MAX: Final = 100_000
+"""How many actors may live below one that has no parent, in all."""
+
 RESTARTS_MAX: Final = 1_000
 RESTART_PERIOD_S_MAX: Final = 24 * 3600
 STORE_BYTES_MAX: Final = 1 * GIB

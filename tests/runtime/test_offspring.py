@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.actors import Theater, guest, manifest
+from tests.runtime.actors import WAIT_S, Theater, guest, manifest
 from tests.runtime.households import HANDLERS, Household, description
 from theater.chain import shapes
 from theater.errors import ActorFailed, Denied
@@ -194,6 +194,22 @@ def test_the_tree_is_bounded_in_depth(stage: Theater, monkeypatch: pytest.Monkey
     grandchild = home.spawn(of=child)
     with pytest.raises(ActorFailed, match=r"tree\.too_deep"):
         home.spawn(of=grandchild)
+
+
+def test_the_tree_is_bounded_in_number_at_whatever_depth_it_grows(
+    stage: Theater, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("theater.limits.TREE_ACTORS_MAX", 2)
+    parent = stage.start("parent", manifest("parent", handlers=HANDLERS))
+    home = Household(stage, parent, description(stage))
+    child = home.spawn()
+    grandchild = home.spawn(of=child)
+    with pytest.raises(ActorFailed, match=r"tree\.full"):
+        home.spawn(of=grandchild)
+    stage.node.stop(grandchild).result(WAIT_S)
+    assert home.spawn()
+    other = stage.start("parent", manifest("parent", handlers=HANDLERS))
+    assert Household(stage, other, home.text).spawn()
 
 
 def test_what_is_too_large_is_refused_with_its_bound(home: Household) -> None:

@@ -184,6 +184,11 @@ class Births:
                 "as its grant of supervisor allows (max_children)",
                 code="children.full",
             )
+        if family.below_root(asked.parent) >= limits.TREE_ACTORS_MAX:
+            raise Unavailable(
+                f"{limits.TREE_ACTORS_MAX} actors live below the first of this tree already",
+                code="tree.full",
+            )
         if family.depth(asked.parent) + 1 > limits.TREE_DEPTH_MAX:
             raise Unavailable(
                 f"{limits.TREE_DEPTH_MAX} actors stand above the child already",

@@ -534,12 +534,14 @@ class Execution(WaitingCall):
         """Ids of the requests that the actor has not answered, oldest first."""
         return list(self.actor.outstanding)
 
-    def request_shutdown(self, result: bytes | None) -> tuple[Step, ...]:
-        """Mark the actor as ending with this result."""
-        outcome = Answer(True, result or b"")
-        self.actor.shutdown = True
-        self.actor.outcome = outcome
-        return (SetActor(self.actor.id, shutdown=True, outcome=outcome),)
+    def request_shutdown(self, result: bytes | None) -> tuple[Step, Callable[[], None]]:
+        """What marks the actor as ending with this result: in the journal, and then here."""
+        actor, outcome = self.actor, Answer(True, result or b"")
+
+        def done() -> None:
+            actor.shutdown, actor.outcome = True, outcome
+
+        return SetActor(actor.id, shutdown=True, outcome=outcome), done
 
 
 def _recorded_form(message: Message) -> shapes.CallMessage:

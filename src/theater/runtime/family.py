@@ -41,6 +41,9 @@ class Family:
         self._starting: dict[str, list[Future[Life]]] = {}
         self._ending: dict[str, list[Future[Life]]] = {}
         self._clear: dict[str, list[Future[None]]] = {}
+        self._roots: dict[str, str] = {}
+        self._sizes: dict[str, int] = {}
+        """How many living actors are below each that has no parent, by its id."""
         self._graces: dict[str, Callable[[], None]] = {}
         """What cancels the end of an actor's grace, which would hold the actor as long."""
 
@@ -52,6 +55,9 @@ class Family:
             return
         with self._lock:
             siblings = self._children.setdefault(actor.parent, {})
+            root = self._roots.get(actor.parent, actor.parent)
+            self._roots[actor.id] = root
+            self._sizes[root] = self._sizes.get(root, 0) + (actor.id not in siblings)
             youngest = next(reversed(siblings.values()), None)
             siblings[actor.id] = actor
             if youngest is not None and youngest.number > actor.number:
@@ -67,6 +73,17 @@ class Family:
     def count(self, parent: str) -> int:
         """How many living children an actor has."""
         return len(self._children.get(parent, ()))
+
+    def below_root(self, actor: Actor) -> int:
+        """How many living actors have the same first one above them as this one, or are below it."""
+        with self._lock:
+            return self._sizes.get(self._roots.get(actor.id, actor.id), 0)
+
+    def _leave_tree(self, actor: Actor) -> None:
+        root = self._roots.pop(actor.id)
+        self._sizes[root] -= 1
+        if not self._sizes[root]:
+            del self._sizes[root]
 
     def _youngest(self, parent: str) -> Actor | None:
         with self._lock:
@@ -148,6 +165,7 @@ class Family:
                 siblings = self._children.get(actor.parent, {})
                 if siblings.get(actor.id) is actor:
                     del siblings[actor.id]
+                    self._leave_tree(actor)
                     if not siblings:
                         del self._children[actor.parent]
                         clear = self._clear.pop(actor.parent, ())

@@ -122,6 +122,6 @@ class LiveCall(Protocol):
         """Ids of the requests that wait for an answer, oldest first."""
         ...
 
-    def request_shutdown(self, result: bytes | None) -> tuple[Step, ...]:
+    def request_shutdown(self, result: bytes | None) -> tuple[Step, Callable[[], None]]:
         """Mark the actor as ending; returns the steps that make it so."""
         ...

@@ -497,7 +497,9 @@ class Session:
     def request_shutdown(self, result: bytes | None) -> None:
         """End the actor with this result once the call in hand has returned."""
         assert self._live is not None
-        self._steps.extend(self._live.request_shutdown(result))
+        step, done = self._live.request_shutdown(result)
+        self.step(step)
+        self.after(done)
 
     def has_place(self, places: Places, size: int) -> bool:
         """Take a place in a mailbox, if there is one now."""

@@ -238,6 +238,32 @@ def test_a_supervisor_from_its_initial_state_has_no_children_any_more(stage: The
     proven(stage, home.parent.id, middle, *leaves)
 
 
+def test_a_child_that_fails_before_its_supervisor_begins_anew_makes_it_fail_no_second_time(
+    stage: Theater,
+) -> None:
+    home = household(stage, table(intensity=1, period_s=3600))
+    chosen = table(intensity=0, restart_state="initial")
+    middle = home.spawn(description(stage, "parent", "middle", chosen))
+    leaves = counters(home, "", "", of=middle)
+    outside = stage.start("defer")
+    slow = description(stage, "relay", "slow", table(shutdown_ms=600_000))
+    youngest = home.spawn(slow, state=outside.id.encode(), of=middle)
+    asked = stage.node.request(youngest, b"?")
+    until(lambda: bool(stage.node.journal.messages(outside.id)), stage.node)
+    for leaf in leaves:
+        with pytest.raises(ActorFailed):
+            stage.node.request(leaf, b"trap").result(WAIT_S)
+    assert home.status(youngest) == "stopping"
+    stage.node.send(outside.id, b"done").result(WAIT_S)
+    assert asked.result(WAIT_S) == b"done"
+    settled(stage)
+    until(lambda: "Rcr" in course(stage, middle), stage.node)
+    assert course(stage, middle).count("R") == 1
+    assert [home.status(leaf) for leaf in (*leaves, youngest)] == ["failed", "failed", "stopped"]
+    assert "R" not in course(stage, home.parent.id)
+    proven(stage, home.parent.id, middle, *leaves, youngest)
+
+
 def test_a_failure_of_a_parent_keeps_its_children_unless_it_begins_anew(stage: Theater) -> None:
     for restart_state, left in (("last", 2), ("initial", 0)):
         home = household(stage, table(intensity=3, restart_state=restart_state))

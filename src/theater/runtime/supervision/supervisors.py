@@ -311,8 +311,16 @@ def _is_stopping(actor: Actor) -> bool:
 
 
 def _is_ending(actor: Actor) -> bool:
+    """Whether a supervisor has its children stopped, or will, whatever becomes of them until then."""
     return (
         _is_stopping(actor)
         or actor.shutdown
         or (actor.planned is not None and actor.planned.step in ("stop", "fail"))
+        or _begins_anew(actor)
     )
+
+
+def _begins_anew(actor: Actor) -> bool:
+    planned, own = actor.planned, actor.manifest.supervision
+    initial = own.restart_state is RestartState.INITIAL
+    return planned is not None and planned.step == "restart" and initial
