@@ -18,7 +18,7 @@ from theater.runtime.info import ActorInfo
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 HANDLERS = "".join(
     f'[[handler]]\ntype = "{name}"\n'
-    for name in ("message-server", "store", "scheduler", "context", "registry")
+    for name in ("message-server", "store", "scheduler", "context", "registry", "supervisor")
 )
 
 
