@@ -44,3 +44,11 @@ def test_events_and_content_are_written_once() -> None:
     modules = list((SOURCES / "journal").rglob("*.py"))
     assert any("INSERT INTO runs" in path.read_text() for path in modules)
     assert [path.name for path in modules if changing.search(path.read_text())] == []
+
+
+def test_every_module_of_the_runtime_stands_in_its_map_once() -> None:
+    text = (SOURCES.parents[1] / "ARCHITECTURE.md").read_text()
+    told = re.search(r"### `runtime`.*?\n\n(\| about.*?)\n\n", text, re.DOTALL)
+    assert told is not None
+    modules = {path.stem for path in (SOURCES / "runtime").rglob("*.py")} - {"__init__"}
+    assert sorted(re.findall(r"`([a-z_]+)`", told[1])) == sorted(modules)
