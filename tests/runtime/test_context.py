@@ -10,16 +10,13 @@ import pytest
 
 from tests.guests.components import built
 from tests.runtime.actors import WAIT_S, Theater, manifest, until
+from tests.runtime.languages import HANDLERS
 from theater.chain import shapes
 from theater.chain.shapes import CallMessage
 from theater.errors import Denied
 from theater.runtime.info import ActorInfo
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-HANDLERS = "".join(
-    f'[[handler]]\ntype = "{name}"\n'
-    for name in ("message-server", "store", "scheduler", "context", "registry", "supervisor")
-)
 
 
 def messages(stage: Theater, actor: ActorInfo) -> list[CallMessage]:

@@ -13,13 +13,9 @@ import pytest
 
 from tests.guests.components import built
 from tests.runtime.actors import WAIT_S, Theater, guest, manifest, until
+from tests.runtime.languages import HANDLERS
 from theater.errors import ActorFailed, Conflict, NotFound, TheaterError, TimedOut, TooLarge
 from theater.runtime.info import ActorInfo
-
-HANDLERS = "".join(
-    f'[[handler]]\ntype = "{name}"\n'
-    for name in ("message-server", "store", "scheduler", "context", "registry")
-)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 
 from tests.guests.components import built
 from tests.runtime.actors import GUESTS, WAIT_S, Theater, manifest, theater, until
+from tests.runtime.languages import HANDLERS
 from tests.runtime.test_clock import HOUR_MS, NOW_US, YEAR_US, SetClock
 from theater.chain import rules, shapes
 from theater.chain.shapes import CallMessage
@@ -287,11 +288,9 @@ def test_timers_end_with_an_actor_that_did_not_start(
     request: pytest.FixtureRequest, stage: Theater
 ) -> None:
     python = built("conformance", Path(request.config.cache.mkdir("guests"))).read_bytes()
-    names = ("message-server", "store", "scheduler", "context", "registry")
-    handlers = "".join(f'[[handler]]\ntype = "{name}"\n' for name in names)
     state = json.dumps({"notes": ["set a timer", "refuse to start"]}).encode()
     with pytest.raises(ActorFailed):
-        stage.start(python, manifest(handlers=handlers), state)
+        stage.start(python, manifest(handlers=HANDLERS), state)
     (info,) = stage.node.list(ended=True)
     assert "theater:agent/scheduler@0.1/every" in stage.types(info)
     assert stage.node.journal.timers() == []
@@ -311,9 +310,7 @@ def test_an_actor_of_an_sdk_sets_lists_and_cancels_timers(
     period: int,
 ) -> None:
     guest = built(name, Path(request.config.cache.mkdir("guests"))).read_bytes()
-    names = ("message-server", "store", "scheduler", "context", "registry")
-    handlers = "".join(f'[[handler]]\ntype = "{name}"\n' for name in names)
-    actor = set_stage.start(guest, manifest(handlers=handlers, memory=256 * MIB))
+    actor = set_stage.start(guest, manifest(handlers=HANDLERS, memory=256 * MIB))
 
     def timer(how: str, *given: object) -> object:
         body = json.dumps({"do": "timer", "how": how, "with": given}).encode()
