@@ -19,7 +19,7 @@ from theater.chain.verify import Verifier
 from theater.journal.records import ActorRow
 from theater.journal.sqlite import SqliteJournal
 from theater.journal.sqlite.schema import close_connection, connect_reader
-from theater.runtime.black_box import FILE
+from theater.runtime.black_box import FILE, SLOT_BYTES, SLOTS
 
 SEND = "theater:simple/message-server-host/send"
 REQUEST = "theater:simple/message-server-host/request"
@@ -189,6 +189,11 @@ def suspects_are_left(data_dir: Path) -> bool:
     """Whether a call is named by the file in which threads say what they run."""
     file = data_dir / FILE
     return file.exists() and any(file.read_bytes())
+
+
+def suspects_wait(data_dir: Path) -> bool:
+    """Whether a node that runs has calls, by that file, that it suspects and has not run again."""
+    return any((data_dir / FILE).read_bytes()[SLOTS * SLOT_BYTES :])
 
 
 def deaths_are_counted(data_dir: Path) -> bool:

@@ -21,7 +21,7 @@ from tests.chaos.coroner import (
     Coroner,
     Finding,
     deaths_are_counted,
-    suspects_are_left,
+    suspects_wait,
 )
 from tests.chaos.gate import Gate
 from tests.chaos.patrons import PLAIN, Abandoned, Cast, Door, Patron, Round
@@ -37,7 +37,7 @@ Policy = Literal["retry", "fail"]
 PATRONS = 3
 MOMENT_S = 5.0
 FINISH_S = 180.0
-COMES_AGAIN_S = 0.25
+COMES_AGAIN_S = 5.0
 PROGRESS_S = 60.0
 
 # The moments at which a server is killed, with their weights.
@@ -225,7 +225,7 @@ class Run:
         little = time.monotonic() + COMES_AGAIN_S
         data_dir = self.outcome.data_dir
         while deaths_are_counted(data_dir) or (
-            suspects_are_left(data_dir) and time.monotonic() < little
+            suspects_wait(data_dir) and time.monotonic() < little
         ):
             assert time.monotonic() < end, "a call that was cut off was not run again"
             self._check()

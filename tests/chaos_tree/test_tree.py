@@ -19,7 +19,7 @@ from tests.guests.components import built
 SEED = 20
 DEALS = 2
 SECONDS_MAX = 240.0
-REPLAYS = 60
+REPLAYS = 30
 
 
 @pytest.mark.slow

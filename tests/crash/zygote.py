@@ -3,7 +3,7 @@
 Reads a JSON object a line: `data`, `told`, `cache`, the `scenario` (by default the clients'), and
 one of: `point` and `number` (end the process at that failpoint), `point` and `copies` (copy at that
 point of every record what the end of the process would leave there), `cut_after` (lose the power
-after so many file operations). With `language`, `builds` and `instance_calls` the conversation with
+after so many file operations), `operations` (write all of them there, by name). With `language`, `builds` and `instance_calls` the conversation with
 a guest in it is run instead; `native` names a way in which a guest kills the process, over a node
 with all that it has. Writes a JSON object a line: the child's exit `code`, and what it printed about
 an error.
@@ -65,8 +65,10 @@ def _run(order: dict[str, object]) -> int:
         workers_max=scenario.workers_max,
     )
     data, told = Path(str(order["data"])), Told(Path(str(order["told"])))
-    if "cut_after" in order:
-        power = Power(cut_after=int(str(order["cut_after"])))
+    operations: list[str] = []
+    if "cut_after" in order or "operations" in order:
+        power = Power(cut_after=int(str(order["cut_after"])) if "cut_after" in order else None)
+        power.fault = lambda operation, _path: operations.append(operation)
         journal = SqliteJournal.open(
             data, group_records_max=1, vfs=LossyVfs(power).name, files=LossyFiles(power)
         )
@@ -85,6 +87,8 @@ def _run(order: dict[str, object]) -> int:
         languages.play(node, told, str(order["language"]), builds, calls)
     else:
         scenario.play(node, told)
+    if "operations" in order:
+        Path(str(order["operations"])).write_text(json.dumps(operations))
     told.note("records", str(journal.appended()))
     os._exit(FINISHED)
 
